@@ -1,1 +1,14 @@
-//! skeleton
+//! `bot.toml` and `calendar.toml`: what a bot is about.
+//!
+//! Pure: text in, a [`Bot`], a [`Calendar`] or [`Problems`] out; which day a date's slot gets is [`Calendar::pick`].
+//! Each problem names the file, the line and the fix.
+
+mod bot;
+mod calendar;
+mod check;
+mod problem;
+
+pub use bot::{Approval, Bot, Picture, Posting, Slot, Softness, Voice};
+pub use calendar::{Calendar, Day, Pick};
+pub use check::check;
+pub use problem::{Problem, Problems};
