@@ -5,7 +5,17 @@ use jiff::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Problems;
+use crate::{
+    Problems,
+    reader::{Reader, Section, Value, nearest},
+    rule::parse_weekday,
+};
+
+/// What the state data may carry of a bot's voice, in bytes of JSON.
+const MAX_VOICE: usize = 8 * 1024;
+
+/// The longest that a prompt can be softened: the levels 0, 1 and 2 of the state machine.
+const SOFTNESS_LEVELS: usize = 3;
 
 /// A bot as its `bot.toml` describes it.
 #[derive(Debug, Clone)]
@@ -101,7 +111,7 @@ pub struct Voice {
     pub compositions: Vec<String>,
     /// From as spooky as it gets to as soft as it gets; the level is the state machine's `softness`.
     pub softness: Vec<Softness>,
-    /// Captions; `{name}` is the day's name, `{subject}` what it is about, `{tags}` the hashtags.
+    /// Captions without hashtags; `{name}` is the day's name, `{subject}` what it is about.
     pub captions: Vec<String>,
     /// Hashtags, with `#`.
     pub hashtags: Vec<String>,
@@ -123,13 +133,40 @@ pub struct Softness {
 
 impl Bot {
     /// Parses and checks `bot.toml`; `file` is the name used in messages.
-    pub fn parse(file: &str, _text: &str) -> Result<Bot, Problems> {
-        Err(Problems(vec![crate::Problem {
-            file: file.into(),
-            line: 1,
-            what: "not read yet".into(),
-            fix: "wait".into(),
-        }]))
+    pub fn parse(file: &str, text: &str) -> Result<Bot, Problems> {
+        let mut reader = Reader::new(file, text);
+        let Some(document) = reader.parse() else {
+            return Err(reader.into_problems());
+        };
+        let root = reader.root(
+            &document,
+            &[
+                "time_zone",
+                "slots",
+                "picture",
+                "approval",
+                "posting",
+                "voice",
+            ],
+        );
+        let time_zone = read_time_zone(&mut reader, root);
+        let slots = read_slots(&mut reader, root);
+        let picture = read_picture(&mut reader, root);
+        let approval = read_approval(&mut reader, root);
+        let late_after = read_late_after(&mut reader, root);
+        let voice = read_voice(&mut reader, root);
+        match (time_zone, voice) {
+            (Some(time_zone), Some(voice)) if !reader.has_problems() => Ok(Bot {
+                file: file.to_owned(),
+                time_zone,
+                slots,
+                picture,
+                approval,
+                posting: Posting { late_after },
+                voice,
+            }),
+            _ => Err(reader.into_problems()),
+        }
     }
 
     /// The bot's time zone.
@@ -141,4 +178,494 @@ impl Bot {
     pub fn slot(&self, n: u32) -> Option<&Slot> {
         self.slots.get(usize::try_from(n).ok()?.checked_sub(1)?)
     }
+}
+
+impl Voice {
+    /// A caption made of one of [`Voice::captions`] for a day with this name, with these hashtags under it.
+    pub fn caption(template: &str, name: &str, hashtags: &[&str]) -> String {
+        let text = fill(template, &[("name", name), ("subject", subject(name))]);
+        if hashtags.is_empty() {
+            text
+        } else {
+            format!("{text}\n\n{}", hashtags.join(" "))
+        }
+    }
+}
+
+/// Puts values into a template: `{key}` becomes the value, anything else stays.
+///
+/// Values are not looked into, so a name with braces in it cannot pull in another value.
+pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        filled.push_str(&rest[..open]);
+        rest = &rest[open..];
+        let value = rest.find('}').and_then(|close| {
+            let (_, value) = values.iter().find(|(key, _)| *key == &rest[1..close])?;
+            Some((close, value))
+        });
+        let taken = match value {
+            Some((close, value)) => {
+                filled.push_str(value);
+                close + 1
+            }
+            None => {
+                filled.push('{');
+                1
+            }
+        };
+        rest = &rest[taken..];
+    }
+    filled + rest
+}
+
+/// What a day is about: its name without "National", "World" and the like, and without "Day".
+pub fn subject(name: &str) -> &str {
+    let mut subject = name.trim();
+    for prefix in [
+        "National ",
+        "International ",
+        "World ",
+        "Global ",
+        "Universal ",
+    ] {
+        subject = subject.strip_prefix(prefix).unwrap_or(subject);
+    }
+    let subject = subject.strip_suffix(" Day").unwrap_or(subject);
+    if subject.is_empty() { name } else { subject }
+}
+
+fn read_time_zone<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Option<TimeZone> {
+    let value = reader.require(root, "time_zone", "\"America/New_York\"")?;
+    let name = reader.text(value, "time_zone")?;
+    let found = TimeZone::get(&name).ok();
+    if found.is_none() {
+        let known: Vec<String> = jiff::tz::db()
+            .available()
+            .map(|known| known.to_string())
+            .collect();
+        let fix = match nearest(&name, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "use a name of the IANA database, like \"America/New_York\"".to_owned(),
+        };
+        reader.problem(value.line, format!("there is no time zone \"{name}\""), fix);
+    }
+    found
+}
+
+fn read_slots<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Vec<Slot> {
+    let example = "[{ time = \"08:00\", weekdays = [\"monday\"], lead = \"10m\" }]";
+    let Some(value) = reader.require(root, "slots", example) else {
+        return Vec::new();
+    };
+    let Some(items) = reader.array(value, "slots", "tables, each under [[slots]]") else {
+        return Vec::new();
+    };
+    if items.is_empty() {
+        reader.problem(value.line, "the bot has no slot", "add one under [[slots]]");
+    }
+    items
+        .into_iter()
+        .filter_map(|item| read_slot(reader, item))
+        .collect()
+}
+
+fn read_slot<'a>(reader: &mut Reader<'a>, item: Value<'a>) -> Option<Slot> {
+    let section = reader.section(item, "a slot", &["time", "weekdays", "lead"])?;
+    let time = reader.require(section, "time", "\"08:00\"");
+    let time = time.and_then(|value| read_time(reader, value));
+    let weekdays = match reader.get(section, "weekdays") {
+        Some(value) => read_weekdays(reader, value),
+        None => Weekday::Monday.cycle_forward().take(7).collect(),
+    };
+    let lead = reader.get(section, "lead");
+    let lead_line = lead.map_or(item.line, |value| value.line);
+    let lead = match lead {
+        Some(value) => read_duration(reader, value, "lead")?,
+        None => SignedDuration::from_mins(10),
+    };
+    let time = time?;
+    if time.duration_since(Time::midnight()) < lead {
+        reader.problem(
+            lead_line,
+            format!(
+                "the lead reaches back past midnight, so the run for {} would start the day before",
+                time.strftime("%H:%M")
+            ),
+            "shorten the lead, or move the slot to a later time",
+        );
+    }
+    Some(Slot {
+        time,
+        weekdays,
+        lead,
+        line: item.line,
+    })
+}
+
+fn read_time<'a>(reader: &mut Reader<'a>, value: Value<'a>) -> Option<Time> {
+    let time = value
+        .value
+        .as_str()
+        .filter(|text| text.len() == 5)
+        .and_then(|text| Time::strptime("%H:%M", text).ok());
+    if time.is_none() {
+        reader.wrong_type(value, "time", "hours and minutes in quotes, like \"08:00\"");
+    }
+    time
+}
+
+fn read_weekdays<'a>(reader: &mut Reader<'a>, value: Value<'a>) -> Vec<Weekday> {
+    let mut weekdays = Vec::new();
+    let items = reader.array(value, "weekdays", "days, like [\"monday\", \"friday\"]");
+    if items.as_ref().is_some_and(Vec::is_empty) {
+        reader.problem(
+            value.line,
+            "the slot has no weekdays",
+            "name at least one, or remove the slot",
+        );
+    }
+    for item in items.unwrap_or_default() {
+        let Some(word) = reader.text(item, "a weekday") else {
+            continue;
+        };
+        match parse_weekday(&word) {
+            Ok(weekday) if weekdays.contains(&weekday) => {
+                reader.problem(
+                    item.line,
+                    format!("\"{word}\" is there twice"),
+                    "name each weekday once",
+                );
+            }
+            Ok(weekday) => weekdays.push(weekday),
+            Err((what, fix)) => reader.problem(item.line, what, fix),
+        }
+    }
+    weekdays
+}
+
+fn read_duration<'a>(
+    reader: &mut Reader<'a>,
+    value: Value<'a>,
+    key: &str,
+) -> Option<SignedDuration> {
+    let duration = value
+        .value
+        .as_str()
+        .and_then(|text| text.parse::<SignedDuration>().ok());
+    let duration = duration
+        .filter(|duration| !duration.is_negative() && *duration <= SignedDuration::from_hours(24));
+    if duration.is_none() {
+        reader.wrong_type(
+            value,
+            key,
+            "a length of time in quotes of at most 24 hours, like \"10m\" or \"1h 30m\"",
+        );
+    }
+    duration
+}
+
+fn read_picture<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Picture {
+    let mut picture = Picture::default();
+    let Some(section) = reader.get(root, "picture").and_then(|value| {
+        reader.section(value, "[picture]", &["model", "size", "quality", "format"])
+    }) else {
+        return picture;
+    };
+    if let Some(value) = reader.get(section, "model") {
+        picture.model = reader.text(value, "model").unwrap_or_default();
+    }
+    if let Some(value) = reader.get(section, "size") {
+        match value.value.as_str().filter(|size| is_size(size)) {
+            Some(size) => picture.size = size.to_owned(),
+            None => reader.wrong_type(
+                value,
+                "size",
+                "width and height that are multiples of 16 and at most 3:1, like \"1024x1024\"",
+            ),
+        }
+    }
+    for (key, field, known) in [
+        (
+            "quality",
+            &mut picture.quality,
+            &["low", "medium", "high", "xhigh", "max", "auto"][..],
+        ),
+        ("format", &mut picture.format, &["jpeg", "png", "webp"][..]),
+    ] {
+        if let Some(value) = reader.get(section, key)
+            && let Some(word) = read_word(reader, value, key, known)
+        {
+            *field = word;
+        }
+    }
+    picture
+}
+
+/// Whether OpenAI's image models take this size.
+fn is_size(size: &str) -> bool {
+    let Some((width, height)) = size.split_once('x') else {
+        return size == "auto";
+    };
+    let (Ok(width), Ok(height)) = (width.parse::<u32>(), height.parse::<u32>()) else {
+        return false;
+    };
+    let side = |side: u32| (256..=3840).contains(&side) && side.is_multiple_of(16);
+    side(width) && side(height) && width <= 3 * height && height <= 3 * width
+}
+
+fn read_word<'a>(
+    reader: &mut Reader<'a>,
+    value: Value<'a>,
+    key: &str,
+    known: &[&str],
+) -> Option<String> {
+    let word = value.value.as_str().filter(|word| known.contains(word));
+    if word.is_none() {
+        reader.wrong_type(value, key, &format!("one of \"{}\"", known.join("\", \"")));
+    }
+    word.map(str::to_owned)
+}
+
+fn read_approval<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Approval {
+    let section = reader
+        .get(root, "approval")
+        .and_then(|value| reader.section(value, "[approval]", &["policy"]));
+    let policy = section.and_then(|section| reader.get(section, "policy"));
+    let policy = policy.and_then(|value| read_word(reader, value, "policy", &["off", "required"]));
+    if policy.as_deref() == Some("off") {
+        Approval::Off
+    } else {
+        Approval::Required
+    }
+}
+
+fn read_late_after<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> SignedDuration {
+    let section = reader
+        .get(root, "posting")
+        .and_then(|value| reader.section(value, "[posting]", &["late_after"]));
+    let late_after = section.and_then(|section| reader.get(section, "late_after"));
+    late_after
+        .and_then(|value| read_duration(reader, value, "late_after"))
+        .unwrap_or(SignedDuration::from_hours(6))
+}
+
+fn read_voice<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Option<Voice> {
+    let value = reader.require(root, "voice", "{ … }, or a section [voice]")?;
+    let section = reader.section(
+        value,
+        "[voice]",
+        &[
+            "brief",
+            "avoid",
+            "scenes",
+            "styles",
+            "lighting",
+            "palettes",
+            "compositions",
+            "softness",
+            "captions",
+            "hashtags",
+            "hashtags_per_caption",
+            "alt_texts",
+        ],
+    )?;
+    let mut lists = Lists { reader, section };
+    let voice = Voice {
+        brief: lists.text("brief", "\"A spooky picture\"")?,
+        avoid: lists.text("avoid", "\"No text, no brands, no gore.\"")?,
+        scenes: lists.templates("scenes", &["name", "subject"], None),
+        styles: lists.templates("styles", &[], None),
+        lighting: lists.templates("lighting", &[], None),
+        palettes: lists.templates("palettes", &[], None),
+        compositions: lists.templates("compositions", &[], None),
+        softness: lists.softness(),
+        captions: lists.templates("captions", &["name", "subject"], Some("name")),
+        hashtags: lists.hashtags(),
+        hashtags_per_caption: lists.hashtags_per_caption(),
+        alt_texts: lists.templates("alt_texts", &["name", "scene", "style"], Some("scene")),
+    };
+    let size = serde_json::to_vec(&voice).map_or(0, |json| json.len());
+    if size > MAX_VOICE {
+        reader.problem(
+            value.line,
+            format!("[voice] has {size} bytes, and every run carries it"),
+            format!("shorten it to {MAX_VOICE}"),
+        );
+    }
+    Some(voice)
+}
+
+/// Reads the parts of `[voice]`.
+struct Lists<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    section: Section<'a>,
+}
+
+impl<'a> Lists<'_, 'a> {
+    fn text(&mut self, key: &str, example: &str) -> Option<String> {
+        let value = self.reader.require(self.section, key, example)?;
+        self.reader.text(value, key)
+    }
+
+    /// A list that is not empty, of texts with no placeholders but these, and with the needed one.
+    fn templates(&mut self, key: &str, known: &[&str], needed: Option<&str>) -> Vec<String> {
+        match self.reader.require(self.section, key, "[\"…\"]") {
+            Some(value) => templates(self.reader, value, key, known, needed),
+            None => Vec::new(),
+        }
+    }
+
+    fn softness(&mut self) -> Vec<Softness> {
+        let Some(value) = self.reader.require(
+            self.section,
+            "softness",
+            "[{ mood = \"spooky\" }, { mood = \"mild\" }, { mood = \"sweet\" }]",
+        ) else {
+            return Vec::new();
+        };
+        let Some(items) = self
+            .reader
+            .array(value, "softness", "tables with a mood each")
+        else {
+            return Vec::new();
+        };
+        if items.len() != SOFTNESS_LEVELS {
+            self.reader.problem(
+                value.line,
+                format!("softness has {} levels", items.len()),
+                format!("give it {SOFTNESS_LEVELS}: as it is meant, softer, softest"),
+            );
+        }
+        let mut levels = Vec::new();
+        for item in items {
+            let Some(section) =
+                self.reader
+                    .section(item, "a level of softness", &["mood", "scenes"])
+            else {
+                continue;
+            };
+            let mood = self.reader.require(section, "mood", "\"gently spooky\"");
+            let mood = mood
+                .and_then(|value| self.reader.text(value, "mood"))
+                .unwrap_or_default();
+            let scenes = match self.reader.get(section, "scenes") {
+                Some(value) => templates(self.reader, value, "scenes", &["name", "subject"], None),
+                None => Vec::new(),
+            };
+            levels.push(Softness { mood, scenes });
+        }
+        levels
+    }
+
+    fn hashtags(&mut self) -> Vec<String> {
+        let Some(value) = self.reader.get(self.section, "hashtags") else {
+            return Vec::new();
+        };
+        let mut hashtags = Vec::new();
+        for item in self
+            .reader
+            .array(value, "hashtags", "hashtags, like [\"#SpookyDays\"]")
+            .unwrap_or_default()
+        {
+            let Some(tag) = self.reader.text(item, "a hashtag") else {
+                continue;
+            };
+            let word = tag.strip_prefix('#').unwrap_or_default();
+            if word.chars().any(char::is_alphabetic)
+                && word.chars().all(|c| c.is_alphanumeric() || c == '_')
+            {
+                hashtags.push(tag);
+            } else {
+                self.reader.problem(
+                    item.line,
+                    format!("\"{tag}\" is no hashtag"),
+                    "write # and letters, digits or _, like \"#SpookyDays\"",
+                );
+            }
+        }
+        hashtags
+    }
+
+    fn hashtags_per_caption(&mut self) -> usize {
+        let number = match self.reader.get(self.section, "hashtags_per_caption") {
+            Some(value) => self.reader.number(value, "hashtags_per_caption", 0..=5),
+            None => Some(2),
+        };
+        number
+            .and_then(|number| usize::try_from(number).ok())
+            .unwrap_or_default()
+    }
+}
+
+fn templates<'a>(
+    reader: &mut Reader<'a>,
+    value: Value<'a>,
+    key: &str,
+    known: &[&str],
+    needed: Option<&str>,
+) -> Vec<String> {
+    let items = reader.array(value, key, "texts in quotes");
+    if items.as_ref().is_some_and(Vec::is_empty) {
+        reader.problem(
+            value.line,
+            format!("{key} is empty"),
+            "give it at least one text",
+        );
+    }
+    let mut texts: Vec<String> = Vec::new();
+    for item in items.unwrap_or_default() {
+        let Some(text) = reader.text(item, key) else {
+            continue;
+        };
+        for placeholder in text
+            .split('{')
+            .skip(1)
+            .map(|rest| rest.split('}').next().unwrap_or_default())
+        {
+            if !known.contains(&placeholder) {
+                let fix = match nearest(placeholder, known.iter().copied()) {
+                    Some(near) => format!("did you mean {{{near}}}?"),
+                    None if known.is_empty() => "take the braces out".to_owned(),
+                    None => format!("use one of {{{}}}", known.join("}, {")),
+                };
+                reader.problem(item.line, format!("{key} has no {{{placeholder}}}"), fix);
+            }
+        }
+        if let Some(needed) = needed
+            && !text.contains(&format!("{{{needed}}}"))
+        {
+            reader.problem(
+                item.line,
+                format!("the text does not say {{{needed}}}"),
+                format!("put {{{needed}}} into it"),
+            );
+        }
+        let lower = text.to_lowercase();
+        if [
+            "national {name}",
+            "international {name}",
+            "world {name}",
+            "{name} day",
+        ]
+        .iter()
+        .any(|double| lower.contains(double))
+        {
+            reader.problem(
+                item.line,
+                "\"National\" or \"Day\" would be there twice",
+                "take it out: {name} is the whole name, like National Pumpkin Day",
+            );
+        }
+        if texts.contains(&text) {
+            reader.problem(
+                item.line,
+                "the text is there twice",
+                "remove one of the two",
+            );
+        }
+        texts.push(text);
+    }
+    texts
 }

@@ -1,8 +1,149 @@
-use std::ops::RangeInclusive;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
-use crate::{Bot, Calendar, Problems};
+use jiff::{
+    ToSpan,
+    civil::{Date, Time},
+    tz::AmbiguousOffset,
+};
+use post_text::{CaptionProblem, check_caption};
+
+use crate::{Bot, Calendar, Problem, Problems, Slot, Voice};
 
 /// Checks a bot and its calendar together, for these years.
-pub fn check(_bot: &Bot, _calendar: &Calendar, _years: RangeInclusive<i16>) -> Result<(), Problems> {
-    Ok(())
+///
+/// Every day must have a caption that X takes, every slot must have a day wherever the calendar has any,
+/// and no slot may lie in the hour that daylight saving time leaves out.
+pub fn check(bot: &Bot, calendar: &Calendar, years: RangeInclusive<i16>) -> Result<(), Problems> {
+    let mut problems = Vec::new();
+    check_captions(bot, calendar, &mut problems);
+    check_slots(bot, calendar, years, &mut problems);
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Problems(problems))
+    }
+}
+
+fn check_captions(bot: &Bot, calendar: &Calendar, problems: &mut Vec<Problem>) {
+    let entries = calendar.entries.iter().filter(|entry| !entry.sensitive);
+    let entries = entries.map(|entry| {
+        (
+            Some(entry.day.name.as_str()),
+            entry.day.caption.as_deref(),
+            entry.line,
+        )
+    });
+    let overrides = calendar.overrides.values().flatten().map(|over| {
+        let (name, caption) = over.texts();
+        (name, caption, over.line)
+    });
+    for (name, caption, line) in entries.chain(overrides) {
+        let mut problem = |what, fix: &str| {
+            problems.push(Problem {
+                file: calendar.file.clone(),
+                line,
+                what,
+                fix: fix.to_owned(),
+            });
+        };
+        match (name, caption) {
+            (_, Some(caption)) => {
+                if let Err(reason) = check_caption(caption) {
+                    problem(
+                        format!("the caption cannot be posted: {reason}"),
+                        caption_fix(&reason),
+                    );
+                }
+            }
+            (Some(name), None) => {
+                let results: Vec<_> = bot
+                    .voice
+                    .captions
+                    .iter()
+                    .map(|template| check_caption(&Voice::caption(template, name, &[])))
+                    .collect();
+                if let (false, Some(Err(reason))) =
+                    (results.iter().any(Result::is_ok), results.first())
+                {
+                    problem(
+                        format!(
+                            "no caption of {} can be posted for \"{name}\": {reason}",
+                            bot.file
+                        ),
+                        caption_fix(reason),
+                    );
+                }
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+fn caption_fix(reason: &CaptionProblem) -> &'static str {
+    match reason {
+        CaptionProblem::Empty => "write one, or remove it",
+        CaptionProblem::TooLong { .. } => "shorten it",
+        CaptionProblem::Link { .. } => "take the link out, or put a space after the full stop",
+        CaptionProblem::Mention { .. } => "take the mention out",
+        CaptionProblem::SecondCashtag { .. } => "keep one cashtag",
+    }
+}
+
+fn check_slots(
+    bot: &Bot,
+    calendar: &Calendar,
+    years: RangeInclusive<i16>,
+    problems: &mut Vec<Problem>,
+) {
+    // One problem a slot, or a slot and date of the year: the rest would say the same.
+    let mut gaps = BTreeSet::new();
+    let mut missing = BTreeSet::new();
+    let last = *years.end();
+    let dates = Date::new(*years.start(), 1, 1)
+        .into_iter()
+        .flat_map(|first| first.series(1.day()));
+    for date in dates.take_while(|date| date.year() <= last) {
+        let mut days = None;
+        for (number, slot) in (1usize..).zip(&bot.slots) {
+            if !slot.weekdays.contains(&date.weekday()) {
+                continue;
+            }
+            if let Some(time) = in_gap(bot, slot, date)
+                && gaps.insert(number)
+            {
+                problems.push(Problem {
+                    file: bot.file.clone(),
+                    line: slot.line,
+                    what: format!(
+                        "slot {number} has to do with {} on {date}, a time that daylight saving time leaves out",
+                        time.strftime("%H:%M")
+                    ),
+                    fix: "choose a time, or a lead, outside the hour when the clocks go forward".to_owned(),
+                });
+            }
+            if number > 1 {
+                let days = *days.get_or_insert_with(|| calendar.days(date).len());
+                if (1..number).contains(&days) && missing.insert((number, date.month(), date.day()))
+                {
+                    problems.push(Problem {
+                        file: bot.file.clone(),
+                        line: slot.line,
+                        what: format!("slot {number} has nothing to post on {date}, which has {days} usable in {}", calendar.file),
+                        fix: "add a day to that date, or drop the slot".to_owned(),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The slot's time, or the start of its run, if the clocks skip it on this date: the scheduler would skip it too.
+fn in_gap(bot: &Bot, slot: &Slot, date: Date) -> Option<Time> {
+    let start = slot.time.checked_sub(slot.lead).ok();
+    [Some(slot.time), start].into_iter().flatten().find(|time| {
+        let ambiguous = bot
+            .time_zone
+            .to_ambiguous_timestamp(date.to_datetime(*time));
+        matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. })
+    })
 }

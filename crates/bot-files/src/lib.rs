@@ -7,8 +7,10 @@ mod bot;
 mod calendar;
 mod check;
 mod problem;
+mod reader;
+mod rule;
 
-pub use bot::{Approval, Bot, Picture, Posting, Slot, Softness, Voice};
+pub use bot::{Approval, Bot, Picture, Posting, Slot, Softness, Voice, fill, subject};
 pub use calendar::{Calendar, Day, Pick};
 pub use check::check;
 pub use problem::{Problem, Problems};

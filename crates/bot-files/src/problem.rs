@@ -21,7 +21,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}; {}", self.file, self.line, self.what, self.fix)
+        write!(
+            f,
+            "{}:{}: {}; {}",
+            self.file, self.line, self.what, self.fix
+        )
     }
 }
 
