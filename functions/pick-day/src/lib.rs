@@ -1,1 +1,398 @@
-//! skeleton
+#![doc = include_str!("../README.md")]
+
+use anyhow::anyhow;
+use aws_config::SdkConfig;
+use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use bot_files::{Approval, Bot, Calendar, Day, Pick, Picture, Voice};
+use jiff::{Timestamp, civil::Date};
+use lambda_runtime::Diagnostic;
+use post_record::{Claim, Ledger, PostId, Record, Table, is_bot_name};
+use serde::{Deserialize, Serialize};
+
+/// What the schedule, or a person, asks for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    /// The ARN of the execution.
+    pub execution: String,
+    /// The bot's folder name.
+    pub bot: String,
+    /// Which of the date's posts; the first is 1.
+    pub slot: i64,
+    /// When the schedule fired, RFC 3339.
+    pub scheduled_time: Option<String>,
+    /// The date of an ad-hoc run.
+    pub date: Option<String>,
+    /// Not supported yet, and refused rather than posted for real.
+    pub dry_run: Option<bool>,
+}
+
+/// What the slot is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    /// Whether there is something to post.
+    pub status: Status,
+    /// The post, `bot/date/slot`.
+    pub post: String,
+    /// The bot's folder name.
+    pub bot: String,
+    /// The bot's local date.
+    pub date: Date,
+    /// Which of the date's posts.
+    pub slot: u32,
+    /// Why nothing is to be posted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The execution that holds the slot, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<String>,
+    /// The day's name, what its picture shows, and its caption if the calendar gives one.
+    #[serde(flatten)]
+    pub day: Option<Day>,
+    /// When the post is to appear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot_time: Option<Timestamp>,
+    /// What `build-prompt` needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voice: Option<Voice>,
+    /// What `generate-image` needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Picture>,
+    /// Whether a person has to approve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// The S3 versions of the bot's files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<Files>,
+}
+
+/// Whether there is something to post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// There is a day, and the slot is this execution's.
+    Picked,
+    /// Nothing is to be posted.
+    Skipped,
+    /// Another execution holds the slot.
+    Duplicate,
+}
+
+/// The S3 versions of the bot's files; `null` in a bucket without versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// Of `bot.toml`.
+    pub bot: Option<String>,
+    /// Of `calendar.toml`.
+    pub calendar: Option<String>,
+}
+
+/// Picks the day of a slot and claims the slot.
+pub async fn pick_day(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    input: Input,
+) -> Result<Output, Error> {
+    let when = When::of(&input)?;
+    let (bot_text, bot_version) = file(clients, config, &input.bot, "bot.toml").await?;
+    let bot = Bot::parse(&format!("{}/bot.toml", input.bot), &bot_text)
+        .map_err(|e| Error::BotFilesInvalid(e.to_string()))?;
+    let date = match when {
+        When::Scheduled(at) => at.to_zoned(bot.time_zone().clone()).date(),
+        When::Date(date) => date,
+    };
+    let slot = u32::try_from(input.slot)
+        .ok()
+        .filter(|slot| *slot > 0)
+        .ok_or_else(|| {
+            Error::InvalidInput(format!("slot is {}; the first slot is 1", input.slot))
+        })?;
+    let post = PostId {
+        bot: input.bot.clone(),
+        date,
+        slot,
+    };
+    // Whoever entered first has decided; the calendar may have changed since.
+    if let Some(held) = clients.table.read(&post).await? {
+        return held_answer(&post, &input.execution, held);
+    }
+    let (calendar_text, calendar_version) =
+        file(clients, config, &input.bot, "calendar.toml").await?;
+    let calendar = Calendar::parse(&format!("{}/calendar.toml", input.bot), &calendar_text)
+        .map_err(|e| Error::BotFilesInvalid(e.to_string()))?;
+
+    let slot_time = slot_time(&bot, when, date, slot, now)?;
+    let mut output = Output {
+        status: Status::Skipped,
+        post: post.to_string(),
+        bot: input.bot.clone(),
+        date,
+        slot,
+        reason: None,
+        held_by: None,
+        day: None,
+        slot_time: None,
+        voice: None,
+        picture: None,
+        approval: None,
+        files: Some(Files {
+            bot: bot_version,
+            calendar: calendar_version,
+        }),
+    };
+    match (
+        clients.table.paused(&input.bot, now).await?,
+        calendar.pick(date, slot),
+    ) {
+        (Some(reason), _) if reason.is_empty() => output.reason = Some("paused".to_owned()),
+        (Some(reason), _) => output.reason = Some(format!("paused: {reason}")),
+        (None, Pick::Nothing { reason }) => output.reason = Some(reason),
+        (None, Pick::Day(day)) => {
+            output.status = Status::Picked;
+            output.day = Some(day);
+            output.slot_time = Some(slot_time);
+            output.voice = Some(bot.voice.clone());
+            output.picture = Some(bot.picture.clone());
+            output.approval = Some(bot.approval);
+        }
+    }
+    let record = Record {
+        post: post.to_string(),
+        execution: input.execution.clone(),
+        claimed_at: now,
+        ledger: Ledger::Claimed,
+        day: serde_json::to_value(&output).map_err(|e| Error::Unexpected(e.into()))?,
+        approval_required: bot.approval == Approval::Required,
+        not_after: match when {
+            When::Scheduled(_) => Some(
+                slot_time
+                    .as_second()
+                    .saturating_add(bot.posting.late_after.as_secs()),
+            ),
+            When::Date(_) => None,
+        },
+        media_keys: Vec::new(),
+        text: None,
+        lease_id: None,
+        lease_until: None,
+        armed_at: None,
+        looks: 0,
+        tweet_id: None,
+        posted_at: None,
+        rejection: None,
+        outcome: None,
+        reason: None,
+        ended_at: None,
+        failure: None,
+        result: None,
+    };
+    match clients.table.claim(&post, &record).await? {
+        Claim::Held(held) | Claim::HeldByAnother(held) => {
+            held_answer(&post, &input.execution, *held)
+        }
+    }
+}
+
+/// What the function needs from its environment.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The name of the table.
+    pub table_name: String,
+    /// The bucket of the bots' files.
+    pub bot_files_bucket: String,
+}
+
+impl Config {
+    /// Reads the environment; a missing variable is named.
+    pub fn from_env() -> Result<Config, anyhow::Error> {
+        Ok(Config {
+            table_name: variable("TABLE_NAME")?,
+            bot_files_bucket: variable("BOT_FILES_BUCKET")?,
+        })
+    }
+}
+
+/// What the function talks to.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The table.
+    pub table: Table,
+    /// The bots' files.
+    pub s3: aws_sdk_s3::Client,
+}
+
+impl Clients {
+    /// The clients of an AWS configuration.
+    pub fn new(aws: &SdkConfig, config: &Config) -> Clients {
+        Clients {
+            table: Table::new(aws_sdk_dynamodb::Client::new(aws), &config.table_name),
+            s3: aws_sdk_s3::Client::new(aws),
+        }
+    }
+}
+
+/// Why no day was picked.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+pub enum Error {
+    /// The input is not one that can be worked on.
+    #[error("{0}")]
+    InvalidInput(String),
+    /// The bot's files have problems.
+    #[error("{0}")]
+    BotFilesInvalid(String),
+    /// S3 or DynamoDB is unreachable or busy.
+    #[error("{0}")]
+    ServiceUnavailable(String),
+    /// Anything else.
+    #[error("{0:#}")]
+    Unexpected(anyhow::Error),
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Diagnostic {
+        Diagnostic {
+            error_type: <&str>::from(&error).to_owned(),
+            error_message: error.to_string().replace('\n', " | "),
+        }
+    }
+}
+
+impl From<post_record::Error> for Error {
+    fn from(error: post_record::Error) -> Error {
+        match error {
+            post_record::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
+            _ => Error::Unexpected(error.into()),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum When {
+    Scheduled(Timestamp),
+    Date(Date),
+}
+
+impl When {
+    fn of(input: &Input) -> Result<When, Error> {
+        let refuse = |what: String| Err(Error::InvalidInput(what));
+        if input.dry_run == Some(true) {
+            return refuse("dryRun is not supported yet; nothing was done".to_owned());
+        }
+        if !is_bot_name(&input.bot) {
+            return refuse(format!(
+                "bot is {:?}; give the name of a folder in bots/",
+                input.bot
+            ));
+        }
+        match (&input.scheduled_time, &input.date) {
+            (Some(time), None) if time.contains("aws.scheduler") => refuse(format!(
+                "scheduledTime is the literal text {time:?}: nobody put the time in; only EventBridge Scheduler does"
+            )),
+            (Some(time), None) => match time.parse() {
+                Ok(at) => Ok(When::Scheduled(at)),
+                Err(e) => refuse(format!(
+                    "scheduledTime {time:?} is no time such as 2026-10-30T12:00:00Z: {e}"
+                )),
+            },
+            (None, Some(date)) => match date.parse() {
+                Ok(date) => Ok(When::Date(date)),
+                Err(e) => refuse(format!("date {date:?} is no date such as 2026-10-30: {e}")),
+            },
+            (Some(_), Some(_)) => refuse("give scheduledTime or date, not both".to_owned()),
+            (None, None) => refuse(
+                "neither scheduledTime nor date is given; a run is for one of them".to_owned(),
+            ),
+        }
+    }
+}
+
+/// When the post is to appear: the slot's own time, the schedule's time for a slot that `bot.toml` does not have,
+/// and at once for an ad-hoc run.
+fn slot_time(
+    bot: &Bot,
+    when: When,
+    date: Date,
+    slot: u32,
+    now: Timestamp,
+) -> Result<Timestamp, Error> {
+    match (when, bot.slot(slot)) {
+        (When::Scheduled(_), Some(slot)) => Ok(date
+            .to_datetime(slot.time)
+            .to_zoned(bot.time_zone().clone())
+            .map_err(|e| Error::Unexpected(e.into()))?
+            .timestamp()),
+        (When::Scheduled(at), None) => Ok(at),
+        (When::Date(_), _) => Ok(now),
+    }
+}
+
+fn held_answer(post: &PostId, execution: &str, held: Record) -> Result<Output, Error> {
+    let mut output: Output = serde_json::from_value(held.day).map_err(|e| {
+        Error::Unexpected(anyhow!(e).context(format!("the pick of {post} is unreadable")))
+    })?;
+    if held.execution != execution {
+        output = Output {
+            status: Status::Duplicate,
+            reason: Some(format!("{post} is held by {}", held.execution)),
+            held_by: Some(held.execution),
+            day: None,
+            slot_time: None,
+            voice: None,
+            picture: None,
+            approval: None,
+            files: None,
+            ..output
+        };
+    }
+    Ok(output)
+}
+
+async fn file(
+    clients: &Clients,
+    config: &Config,
+    bot: &str,
+    name: &str,
+) -> Result<(String, Option<String>), Error> {
+    let key = format!("{bot}/{name}");
+    let object = clients
+        .s3
+        .get_object()
+        .bucket(&config.bot_files_bucket)
+        .key(&key)
+        .send()
+        .await
+        .map_err(|error| match &error {
+            SdkError::ServiceError(e) if e.err().is_no_such_key() => Error::InvalidInput(format!(
+                "there is no bot {bot:?}: s3://{}/{key} is missing",
+                config.bot_files_bucket
+            )),
+            SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
+                Error::Unexpected(anyhow!(
+                    "reading s3://{}/{key}: {}",
+                    config.bot_files_bucket,
+                    DisplayErrorContext(&error)
+                ))
+            }
+            _ => Error::ServiceUnavailable(format!(
+                "S3 did not give s3://{}/{key}: {}",
+                config.bot_files_bucket,
+                DisplayErrorContext(&error)
+            )),
+        })?;
+    let version = object.version_id.filter(|version| version != "null");
+    let bytes = object
+        .body
+        .collect()
+        .await
+        .map_err(|e| Error::ServiceUnavailable(format!("reading {key} broke off: {e}")))?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(|e| {
+        Error::BotFilesInvalid(format!("{key} is not UTF-8: {e}; save it as UTF-8"))
+    })?;
+    Ok((text, version))
+}
+
+fn variable(name: &str) -> Result<String, anyhow::Error> {
+    std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
+}
