@@ -44,7 +44,9 @@ pub fn client_builder() -> reqwest::ClientBuilder {
         .user_agent(concat!("spooky-days/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never());
-    match rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
+    match rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+    {
         Ok(config) => builder
             .tls_backend_preconfigured(config.with_root_certificates(roots).with_no_client_auth()),
         // Ring supports the default versions, which a test shows; without them `build` reports the error.
@@ -73,7 +75,10 @@ mod tests {
     fn the_clients_build() {
         client_builder().build().unwrap();
         let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
-        TlsContext::builder().with_trust_store(roots).build().unwrap();
+        TlsContext::builder()
+            .with_trust_store(roots)
+            .build()
+            .unwrap();
         aws_http_client();
     }
 }

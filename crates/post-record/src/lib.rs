@@ -394,9 +394,8 @@ impl Table {
         now: Timestamp,
         arm: &Arm<'_>,
     ) -> Result<Armed, Error> {
-        let build = |e: aws_sdk_dynamodb::error::BuildError| {
-            Error::Refused("arm a post", e.to_string())
-        };
+        let build =
+            |e: aws_sdk_dynamodb::error::BuildError| Error::Refused("arm a post", e.to_string());
         let seconds = number(now.as_second());
         let update = Update::builder()
             .table_name(&self.name)
@@ -448,7 +447,11 @@ impl Table {
                 .expression_attribute_values(":hash", text(arm.content_hash))
                 .build()
                 .map_err(build)?;
-            items.push(TransactWriteItem::builder().condition_check(approval).build());
+            items.push(
+                TransactWriteItem::builder()
+                    .condition_check(approval)
+                    .build(),
+            );
         }
         let written = self
             .client
@@ -600,8 +603,10 @@ impl Table {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let unreadable = |e| Error::Unreadable(post.to_string(), e);
-        let outcome: AttributeValue = serde_dynamo::to_attribute_value(outcome).map_err(unreadable)?;
-        let result: AttributeValue = serde_dynamo::to_attribute_value(result).map_err(unreadable)?;
+        let outcome: AttributeValue =
+            serde_dynamo::to_attribute_value(outcome).map_err(unreadable)?;
+        let result: AttributeValue =
+            serde_dynamo::to_attribute_value(result).map_err(unreadable)?;
         // An earlier entry of the same state may have written it; the first time stays.
         self.update(
             post,
@@ -770,7 +775,13 @@ mod tests {
         assert_eq!(post.to_string(), "spooky-days/2026-10-30/1");
         assert_eq!(post.partition_key(), "spooky-days#2026-10-30");
         assert_eq!(post.sort_key(), "slot#1");
-        for bad in ["spooky-days/2026-10-30", "x/2026-13-01/1", "x/2026-10-30/0", "X#/2026-10-30/1", ""] {
+        for bad in [
+            "spooky-days/2026-10-30",
+            "x/2026-13-01/1",
+            "x/2026-10-30/0",
+            "X#/2026-10-30/1",
+            "",
+        ] {
             assert!(bad.parse::<PostId>().is_err(), "{bad}");
         }
     }

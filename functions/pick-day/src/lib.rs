@@ -100,7 +100,7 @@ pub async fn pick_day(
     let bot = Bot::parse(&format!("{}/bot.toml", input.bot), &bot_text)
         .map_err(|e| Error::BotFilesInvalid(e.to_string()))?;
     let date = match when {
-        When::Scheduled(at) => at.to_zoned(bot.time_zone().clone()).date(),
+        When::Scheduled(at) => at.to_zoned_datetime(bot.time_zone().clone()).date(),
         When::Date(date) => date,
     };
     let slot = u32::try_from(input.slot)
@@ -320,7 +320,7 @@ fn slot_time(
     match (when, bot.slot(slot)) {
         (When::Scheduled(_), Some(slot)) => Ok(date
             .to_datetime(slot.time)
-            .to_zoned(bot.time_zone().clone())
+            .to_zoned_datetime(bot.time_zone().clone())
             .map_err(|e| Error::Unexpected(e.into()))?
             .timestamp()),
         (When::Scheduled(at), None) => Ok(at),

@@ -1,1 +1,515 @@
-//! skeleton
+#![doc = include_str!("../README.md")]
+
+mod x;
+
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use aws_config::SdkConfig;
+use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::Diagnostic;
+use post_record::{Arm, Armed, Ledger, PostId, Record, Table, content_hash};
+use post_text::{check_alt_text, check_caption};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use x::{Refusal, X};
+
+/// How often the timeline is read before a person has to decide.
+pub const MAX_LOOKS: u32 = 6;
+
+/// What is posted, and for whom.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    /// The ARN of the execution.
+    pub execution: String,
+    /// The post, `bot/date/slot`.
+    pub post: String,
+    /// Which round's approval counts, from 1.
+    pub round: Option<u32>,
+    /// The text of the tweet.
+    pub caption: String,
+    /// What the picture shows.
+    pub alt_text: String,
+    /// The picture.
+    pub image: Image,
+}
+
+/// The picture as `store-image` left it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Image {
+    /// Its key in the bucket.
+    pub key: String,
+    /// Its SHA-256, hex.
+    pub sha256: String,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    /// Whether it was posted.
+    pub status: Status,
+    /// The tweet's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The tweet's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Why it was not posted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What X charges for the post and its alt text, in US dollars.
+    pub cost_usd: f64,
+}
+
+/// Whether it was posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is on X.
+    Posted,
+    /// It is not, and should not be.
+    Skipped,
+}
+
+/// X's prices of a post without a URL and of media metadata, in US dollars
+/// ([pricing](https://docs.x.com/x-api/getting-started/pricing), 2026-08-13).
+const COST_USD: f64 = 0.015 + 0.005;
+
+/// Posts a tweet, once. `now` is when the invocation started, and `lease_id` a name that no other invocation has.
+pub async fn post_tweet(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    lease_id: &str,
+    input: Input,
+) -> Result<Output, Error> {
+    let started = Instant::now();
+    let post: PostId = input
+        .post
+        .parse()
+        .map_err(|e: post_record::NotAPost| Error::InvalidInput(e.to_string()))?;
+    let record = read(clients, &post, &input.execution).await?;
+    match record.ledger {
+        Ledger::Posted => return posted(&post, record.tweet_id),
+        Ledger::Rejected => return Err(rejected(record.rejection.unwrap_or_default())),
+        Ledger::Armed if in_flight(&record, now) => return Err(Error::PostInFlight(post)),
+        Ledger::Armed => {
+            let x = X::new(clients, config).await?;
+            return reconcile(clients, &x, &post, &record, now).await;
+        }
+        Ledger::Claimed => {}
+    }
+
+    check_caption(&input.caption)
+        .map_err(|e| Error::InvalidInput(format!("the caption cannot be posted: {e}")))?;
+    check_alt_text(&input.alt_text)
+        .map_err(|e| Error::InvalidInput(format!("the alt text cannot be posted: {e}")))?;
+    let picture = picture(clients, config, &input.image).await?;
+    let x = X::new(clients, config).await?;
+    let media = x.upload(picture, &input.image.key).await?;
+    if !clients
+        .table
+        .add_media_key(&post, &input.execution, &media.media_key)
+        .await?
+    {
+        return Err(moved(clients, &post, &input.execution, now).await);
+    }
+    x.set_alt_text(&media.id, &input.alt_text).await?;
+
+    let lease = SignedDuration::try_from(config.lease).map_err(|e| Error::Unexpected(e.into()))?;
+    let lease_until = now
+        .checked_add(lease)
+        .map_err(|e| Error::Unexpected(e.into()))?;
+    let arm = Arm {
+        execution: &input.execution,
+        text: &input.caption,
+        media_key: &media.media_key,
+        round: input.round.unwrap_or(1),
+        content_hash: &content_hash(&input.image.sha256, &input.caption, &input.alt_text),
+        lease_id,
+        lease_until: lease_until.as_millisecond(),
+    };
+    match clients
+        .table
+        .arm(&post, record.approval_required, now, &arm)
+        .await?
+    {
+        Armed::Yes => {}
+        Armed::LedgerMoved => return Err(moved(clients, &post, &input.execution, now).await),
+        Armed::NotApproved => return Err(Error::NotApproved(post)),
+        Armed::TooLate => {
+            return Ok(skipped(
+                "too late: the slot's time is too long ago".to_owned(),
+            ));
+        }
+        Armed::Paused(None) => return Ok(skipped("paused".to_owned())),
+        Armed::Paused(Some(reason)) => return Ok(skipped(format!("paused: {reason}"))),
+    }
+
+    // An invocation that was held up must not send when another may already be looking for its tweet.
+    if started.elapsed() + config.create_timeout > config.lease {
+        clients.table.disarm(&post, lease_id).await?;
+        return Err(Error::ServiceUnavailable(
+            "the upload took so long that the lease is nearly over; nothing was sent".to_owned(),
+        ));
+    }
+    match x.create_tweet(&input.caption, &media.id).await {
+        Ok(id) => {
+            tracing::info!(post = %post, tweet = id, "posted");
+            record_tweet(clients, &post, &id, now).await?;
+            posted(&post, Some(id))
+        }
+        Err(Refusal::Clear(error)) => {
+            clients.table.disarm(&post, lease_id).await?;
+            Err(error)
+        }
+        Err(Refusal::Content(why)) => {
+            clients.table.reject(&post, lease_id, &why).await?;
+            Err(rejected(why))
+        }
+        Err(Refusal::Duplicate(why)) => {
+            // The text may be there because of this very slot, through a request that was repeated on the way.
+            clients.table.end_lease(&post, lease_id, now).await?;
+            let record = read(clients, &post, &input.execution).await?;
+            match find(&x, &record).await? {
+                Some(id) => {
+                    record_tweet(clients, &post, &id, now).await?;
+                    posted(&post, Some(id))
+                }
+                None => {
+                    let why = format!("{DUPLICATE}{why}");
+                    clients.table.reject(&post, lease_id, &why).await?;
+                    Err(rejected(why))
+                }
+            }
+        }
+        Err(Refusal::Unknown(why)) => {
+            // This invocation sends no more, so looking may begin at once. If this write is lost, the lease runs out.
+            if let Err(error) = clients.table.end_lease(&post, lease_id, now).await {
+                tracing::warn!(post = %post, %error, "the lease runs out by itself");
+            }
+            Err(Error::OutcomeUnknown(format!(
+                "the tweet of {post} was sent and there is no clear answer: {why}"
+            )))
+        }
+    }
+}
+
+/// What the function needs from its environment.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The name of the table.
+    pub table_name: String,
+    /// The bucket of the pictures.
+    pub image_bucket: String,
+    /// The secret with the credentials of X.
+    pub x_credentials_secret_arn: String,
+    /// Where X is.
+    pub x_api_base_url: String,
+    /// How long after its start an invocation may still send.
+    pub lease: Duration,
+    /// How long the upload may take.
+    pub upload_timeout: Duration,
+    /// How long creating the tweet may take.
+    pub create_timeout: Duration,
+    /// How long each other request to X may take.
+    pub request_timeout: Duration,
+}
+
+impl Config {
+    /// Reads the environment; a missing variable is named.
+    pub fn from_env() -> Result<Config, anyhow::Error> {
+        let lease: u64 = variable("LEASE_SECONDS")?.parse().map_err(|_| {
+            anyhow!("the environment variable LEASE_SECONDS is no number of seconds")
+        })?;
+        Ok(Config {
+            table_name: variable("TABLE_NAME")?,
+            image_bucket: variable("IMAGE_BUCKET")?,
+            x_credentials_secret_arn: variable("X_CREDENTIALS_SECRET_ARN")?,
+            x_api_base_url: std::env::var("X_API_BASE_URL")
+                .unwrap_or_else(|_| "https://api.x.com".to_owned()),
+            lease: Duration::from_secs(lease),
+            // Together below the function's timeout of 60 seconds, with room for AWS.
+            upload_timeout: Duration::from_secs(20),
+            create_timeout: Duration::from_secs(15).min(Duration::from_secs(lease) / 2),
+            request_timeout: Duration::from_secs(8),
+        })
+    }
+}
+
+/// What the function talks to.
+#[derive(Debug)]
+pub struct Clients {
+    /// The table.
+    pub table: Table,
+    /// The pictures.
+    pub s3: aws_sdk_s3::Client,
+    /// The secret.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// The HTTP client of X, built at the first request.
+    http: std::sync::OnceLock<reqwest::Client>,
+}
+
+impl Clients {
+    /// The clients of an AWS configuration.
+    pub fn new(aws: &SdkConfig, config: &Config) -> Clients {
+        Clients {
+            table: Table::new(aws_sdk_dynamodb::Client::new(aws), &config.table_name),
+            s3: aws_sdk_s3::Client::new(aws),
+            secrets: aws_sdk_secretsmanager::Client::new(aws),
+            http: std::sync::OnceLock::new(),
+        }
+    }
+}
+
+/// Why there is no tweet, or none that is known of.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+pub enum Error {
+    /// Another invocation may be sending.
+    #[error("{0} is being sent by another invocation")]
+    PostInFlight(PostId),
+    /// The tweet was sent without a clear answer, or is not on the timeline yet.
+    #[error("{0}")]
+    OutcomeUnknown(String),
+    /// The tweet was sent, and is not to be found.
+    #[error(
+        "{0} was sent without a clear answer and is not on the timeline after {1} looks; nothing is sent again until a person has looked at the account"
+    )]
+    Unconfirmed(PostId, u32),
+    /// X said 429.
+    #[error("{0}")]
+    RateLimited(String),
+    /// Somebody is unreachable or busy, and nothing was posted.
+    #[error("{0}")]
+    ServiceUnavailable(String),
+    /// X refuses the credentials.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// X wants money first.
+    #[error("{0}")]
+    OutOfCredit(String),
+    /// The secret is missing or malformed.
+    #[error("{0}")]
+    SecretUnusable(String),
+    /// X refuses the picture or its alt text.
+    #[error("{0}")]
+    PictureRejected(String),
+    /// X refuses the content.
+    #[error("X refuses this tweet, and would again: {0}")]
+    TweetRejected(String),
+    /// X has this text already.
+    #[error("X says that the account has just posted this text: {0}")]
+    DuplicateTweet(String),
+    /// Nobody approved this content.
+    #[error("{0} needs an approval of this very picture, caption and alt text, and there is none")]
+    NotApproved(PostId),
+    /// The slot is held by another execution.
+    #[error("{0}")]
+    ClaimLost(String),
+    /// The input is not one that can be worked on.
+    #[error("{0}")]
+    InvalidInput(String),
+    /// Anything else.
+    #[error("{0:#}")]
+    Unexpected(anyhow::Error),
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Diagnostic {
+        Diagnostic {
+            error_type: <&str>::from(&error).to_owned(),
+            error_message: error.to_string().replace('\n', " | "),
+        }
+    }
+}
+
+impl From<post_record::Error> for Error {
+    fn from(error: post_record::Error) -> Error {
+        match error {
+            post_record::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
+            _ => Error::Unexpected(error.into()),
+        }
+    }
+}
+
+/// Marks a stored rejection as a duplicate.
+const DUPLICATE: &str = "duplicate: ";
+
+fn rejected(why: String) -> Error {
+    match why.strip_prefix(DUPLICATE) {
+        Some(why) => Error::DuplicateTweet(why.to_owned()),
+        None => Error::TweetRejected(why),
+    }
+}
+
+fn posted(post: &PostId, id: Option<String>) -> Result<Output, Error> {
+    let id = id.ok_or_else(|| Error::Unexpected(anyhow!("{post} is posted without a tweet id")))?;
+    Ok(Output {
+        status: Status::Posted,
+        // The form without a handle leads to the tweet of any account.
+        url: Some(format!("https://x.com/i/status/{id}")),
+        id: Some(id),
+        reason: None,
+        cost_usd: COST_USD,
+    })
+}
+
+fn skipped(reason: String) -> Output {
+    Output {
+        status: Status::Skipped,
+        id: None,
+        url: None,
+        reason: Some(reason),
+        cost_usd: 0.0,
+    }
+}
+
+fn in_flight(record: &Record, now: Timestamp) -> bool {
+    record
+        .lease_until
+        .is_some_and(|until| until > now.as_millisecond())
+}
+
+async fn read(clients: &Clients, post: &PostId, execution: &str) -> Result<Record, Error> {
+    match clients.table.read(post).await? {
+        None => Err(Error::ClaimLost(format!(
+            "nobody holds {post}; pick-day claims it first"
+        ))),
+        Some(record) if record.execution != execution => Err(Error::ClaimLost(format!(
+            "{post} is held by {}, not by {execution}",
+            record.execution
+        ))),
+        Some(record) => Ok(record),
+    }
+}
+
+/// The ledger is not what it was a moment ago: says what it is now.
+async fn moved(clients: &Clients, post: &PostId, execution: &str, now: Timestamp) -> Error {
+    match read(clients, post, execution).await {
+        Err(error) => error,
+        Ok(record) if record.ledger == Ledger::Rejected => {
+            rejected(record.rejection.unwrap_or_default())
+        }
+        Ok(record) if record.ledger == Ledger::Armed && !in_flight(&record, now) => {
+            Error::OutcomeUnknown(format!("{post} was sent by another invocation"))
+        }
+        // Armed, posted in between, or claimed again: the next entry reads it.
+        Ok(_) => Error::PostInFlight(post.clone()),
+    }
+}
+
+/// Looks for the tweet of an armed ledger whose lease is over. Sends nothing.
+async fn reconcile(
+    clients: &Clients,
+    x: &X<'_>,
+    post: &PostId,
+    record: &Record,
+    now: Timestamp,
+) -> Result<Output, Error> {
+    if let Some(id) = find(x, record).await? {
+        tracing::info!(post = %post, tweet = id, "found on the timeline");
+        record_tweet(clients, post, &id, now).await?;
+        return posted(post, Some(id));
+    }
+    clients.table.count_look(post).await?;
+    let looks = record.looks + 1;
+    if looks >= MAX_LOOKS {
+        return Err(Error::Unconfirmed(post.clone(), looks));
+    }
+    Err(Error::OutcomeUnknown(format!(
+        "{post} was sent without a clear answer and is not on the timeline yet (look {looks} of {MAX_LOOKS})"
+    )))
+}
+
+/// The tweet on the timeline: by its media key, else by its text.
+async fn find(x: &X<'_>, record: &Record) -> Result<Option<String>, Error> {
+    // X's clock and ours may differ a little; a caption is not used twice within minutes.
+    let since = record
+        .armed_at
+        .map(|at| at.checked_sub(SignedDuration::from_mins(5)))
+        .transpose()
+        .map_err(|e| Error::Unexpected(e.into()))?;
+    let tweets = x.timeline(since).await?;
+    let by_key = tweets.iter().find(|tweet| {
+        tweet
+            .attachments
+            .media_keys
+            .iter()
+            .any(|key| record.media_keys.contains(key))
+    });
+    let text = record.text.as_deref().unwrap_or_default();
+    let found = by_key.or_else(|| {
+        tweets
+            .iter()
+            .find(|tweet| !text.is_empty() && x::same_text(&tweet.text, text))
+    });
+    Ok(found.map(|tweet| tweet.id.clone()))
+}
+
+async fn record_tweet(
+    clients: &Clients,
+    post: &PostId,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    match clients.table.posted(post, id, now).await {
+        Ok(true) => Ok(()),
+        // Another invocation found the same tweet first.
+        Ok(false) => match clients.table.read(post).await? {
+            Some(record) if record.tweet_id.as_deref() == Some(id) => Ok(()),
+            _ => Err(Error::OutcomeUnknown(format!(
+                "tweet {id} of {post} is on X, but the ledger was changed by somebody else"
+            ))),
+        },
+        Err(error) => Err(Error::OutcomeUnknown(format!(
+            "tweet {id} of {post} is on X, but could not be recorded: {error}"
+        ))),
+    }
+}
+
+async fn picture(clients: &Clients, config: &Config, image: &Image) -> Result<Vec<u8>, Error> {
+    let at = format!("s3://{}/{}", config.image_bucket, image.key);
+    let object = clients
+        .s3
+        .get_object()
+        .bucket(&config.image_bucket)
+        .key(&image.key)
+        .send()
+        .await
+        .map_err(|error| match &error {
+            SdkError::ServiceError(e) if e.err().is_no_such_key() => {
+                Error::InvalidInput(format!("there is no picture {at}"))
+            }
+            SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
+                Error::Unexpected(anyhow!("reading {at}: {}", DisplayErrorContext(&error)))
+            }
+            _ => Error::ServiceUnavailable(format!(
+                "S3 did not give {at}: {}",
+                DisplayErrorContext(&error)
+            )),
+        })?;
+    let bytes = object
+        .body
+        .collect()
+        .await
+        .map_err(|e| Error::ServiceUnavailable(format!("reading {at} broke off: {e}")))?
+        .to_vec();
+    let hash: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    if hash != image.sha256 {
+        return Err(Error::InvalidInput(format!(
+            "{at} has the SHA-256 {hash}, not {}: it is not the picture that was stored",
+            image.sha256
+        )));
+    }
+    Ok(bytes)
+}
+
+fn variable(name: &str) -> Result<String, anyhow::Error> {
+    std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
+}

@@ -16,7 +16,7 @@ pub enum Input {
     /// A status-change event.
     Event(Event),
     /// The state `RecordResult`.
-    State(State),
+    State(Box<State>),
 }
 
 /// "Step Functions Execution Status Change".
@@ -120,7 +120,7 @@ pub async fn record_result(
 ) -> Result<Output, Error> {
     match input {
         Input::Event(event) => record_failure(clients, now, event.detail).await,
-        Input::State(state) => record_end(clients, now, state).await,
+        Input::State(state) => record_end(clients, now, *state).await,
     }
 }
 
@@ -362,7 +362,7 @@ async fn post_of(clients: &Clients, detail: &Detail) -> Result<Option<PostId>, E
     let dates: Vec<Date> = match (input.date, input.scheduled_time) {
         (Some(date), _) => vec![date],
         (None, Some(at)) => {
-            let date = at.to_zoned(jiff::tz::TimeZone::UTC).date();
+            let date = at.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
             [Some(date), date.yesterday().ok(), date.tomorrow().ok()]
                 .into_iter()
                 .flatten()
