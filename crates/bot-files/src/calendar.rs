@@ -1,4 +1,10 @@
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{
+    collections::{
+        BTreeMap,
+        btree_map::Entry::{Occupied, Vacant},
+    },
+    ops::RangeInclusive,
+};
 
 use jiff::{ToSpan, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -15,6 +21,9 @@ pub struct Calendar {
     pub(crate) file: String,
     /// In the order of the file, sensitive ones included.
     pub(crate) entries: Vec<Entry>,
+    /// Where the entries of a month and day are, so that a year does not take a walk through all of them every day.
+    fixed: BTreeMap<(i8, i8), Vec<usize>>,
+    moving: Vec<usize>,
     remembrance: Vec<(Rule, String)>,
     pub(crate) overrides: BTreeMap<Date, Vec<Override>>,
     blackouts: Vec<(RangeInclusive<Date>, String)>,
@@ -93,6 +102,8 @@ impl Calendar {
         let mut calendar = Calendar {
             file: file.to_owned(),
             entries: Vec::new(),
+            fixed: BTreeMap::new(),
+            moving: Vec::new(),
             remembrance: Vec::new(),
             overrides: BTreeMap::new(),
             blackouts: Vec::new(),
@@ -144,14 +155,10 @@ impl Calendar {
         match places.get(index) {
             Some(Place::Day(day)) => Pick::Day(day.clone()),
             Some(Place::Skipped(reason)) => nothing(format!("skipped: {reason}")),
-            None if places.is_empty()
-                && self.entries.iter().any(|entry| entry.rule.matches(date)) =>
-            {
-                nothing(format!(
-                    "no entry for {} that is not sensitive",
-                    date.strftime("%m-%d")
-                ))
-            }
+            None if places.is_empty() && self.on(date).next().is_some() => nothing(format!(
+                "no entry for {} that is not sensitive",
+                date.strftime("%m-%d")
+            )),
             None if places.is_empty() => {
                 nothing(format!("no entry for {}", date.strftime("%m-%d")))
             }
@@ -203,6 +210,19 @@ impl Calendar {
         })
     }
 
+    /// The entries of a date in the order of the file, sensitive ones included.
+    fn on(&self, date: Date) -> impl Iterator<Item = &Entry> {
+        let fixed = self
+            .fixed
+            .get(&(date.month(), date.day()))
+            .into_iter()
+            .flatten();
+        let entries = fixed
+            .chain(&self.moving)
+            .filter_map(|index| self.entries.get(*index));
+        entries.filter(move |entry| entry.rule.matches(date))
+    }
+
     fn remembered(&self, date: Date) -> Option<&str> {
         self.remembrance
             .iter()
@@ -213,12 +233,8 @@ impl Calendar {
     /// The places of a date in order: the usable entries by rank, a moving one before a fixed one of the same rank,
     /// then the overrides, each of which changes its own slot and no other.
     fn places(&self, date: Date) -> Vec<Place> {
-        let mut entries: Vec<&Entry> = self
-            .entries
-            .iter()
-            .filter(|entry| !entry.sensitive && entry.rule.matches(date))
-            .collect();
-        entries.sort_by_key(|entry| (entry.rank, entry.rule.is_fixed(), entry.line));
+        let mut entries: Vec<&Entry> = self.on(date).filter(|entry| !entry.sensitive).collect();
+        entries.sort_by_key(|entry| (entry.rank, entry.rule.fixed().is_some(), entry.line));
         let mut places: Vec<Place> = entries
             .into_iter()
             .map(|entry| Place::Day(entry.day.clone()))
@@ -233,6 +249,7 @@ impl Calendar {
         let Some(days) = reader.table(days, "[days]") else {
             return;
         };
+        let mut names = BTreeMap::new();
         for (rule, value) in reader.entries(days) {
             let rule = read_rule(reader, rule, value.line);
             let Some(items) = reader.array(
@@ -255,19 +272,22 @@ impl Calendar {
                     continue;
                 };
                 position += u32::from(entry.sensitive.is_none());
-                let same = self
-                    .entries
-                    .iter()
-                    .find(|other| other.day.name.to_lowercase() == entry.day.name.to_lowercase());
-                if let Some(same) = same {
-                    reader.problem(
+                match names.entry(entry.day.name.to_lowercase()) {
+                    Occupied(first) => reader.problem(
                         item.line,
-                        format!("\"{}\" is on line {} already", entry.day.name, same.line),
+                        format!("\"{}\" is on line {} already", entry.day.name, first.get()),
                         "keep the one that is right; a name is for one date",
-                    );
+                    ),
+                    Vacant(vacant) => {
+                        vacant.insert(item.line);
+                    }
                 }
                 let Some(rule) = rule.clone() else { continue };
-                let place = if rule.is_fixed() { position } else { 1 };
+                let place = if rule.fixed().is_some() { position } else { 1 };
+                match rule.fixed() {
+                    Some(date) => self.fixed.entry(date).or_default().push(self.entries.len()),
+                    None => self.moving.push(self.entries.len()),
+                }
                 self.entries.push(Entry {
                     rank: entry.rank.unwrap_or(place),
                     rule,

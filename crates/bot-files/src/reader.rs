@@ -11,6 +11,8 @@ use crate::{Problem, Problems};
 pub(crate) struct Reader<'a> {
     file: &'a str,
     text: &'a str,
+    /// Where each line begins.
+    lines: Vec<usize>,
     problems: Vec<Problem>,
 }
 
@@ -33,9 +35,15 @@ pub(crate) struct Value<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Reader<'a> {
+        let breaks = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'\n')
+            .map(|(at, _)| at + 1);
         Reader {
             file,
             text,
+            lines: std::iter::once(0).chain(breaks).collect(),
             problems: Vec::new(),
         }
     }
@@ -66,12 +74,7 @@ impl<'a> Reader<'a> {
     }
 
     fn line(&self, offset: usize) -> usize {
-        1 + self
-            .text
-            .bytes()
-            .take(offset)
-            .filter(|&b| b == b'\n')
-            .count()
+        self.lines.partition_point(|start| *start <= offset)
     }
 
     pub(crate) fn problem(&mut self, line: usize, what: impl Into<String>, fix: impl Into<String>) {
@@ -163,10 +166,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn get(&self, section: Section<'a>, key: &str) -> Option<Value<'a>> {
-        self.entries(section)
-            .into_iter()
-            .find(|(k, _)| *k == key)
-            .map(|(_, value)| value)
+        let (key, value) = section.table.get_key_value(key)?;
+        Some(Value {
+            value: value.get_ref(),
+            line: self.line(key.span().start),
+        })
     }
 
     /// A value that must be there.

@@ -145,9 +145,12 @@ impl Rule {
         })
     }
 
-    /// Whether this is the same date every year.
-    pub(crate) fn is_fixed(&self) -> bool {
-        self.offset == 0 && matches!(self.base, Base::Fixed { .. })
+    /// The month and day, if they are the same every year.
+    pub(crate) fn fixed(&self) -> Option<(i8, i8)> {
+        match self.base {
+            Base::Fixed { month, day } if self.offset == 0 => Some((month, day)),
+            _ => None,
+        }
     }
 
     pub(crate) fn matches(&self, date: Date) -> bool {
