@@ -1,0 +1,504 @@
+//! The texts of the shipped bot, for the shipped calendar and for input that is not right.
+
+use std::{collections::BTreeSet, path::Path};
+
+use bot_files::{Bot, Calendar, Day, Pick, Softness, Voice};
+use build_prompt::{Error, Input, Output, build_prompt};
+use jiff::{ToSpan, civil::Date, civil::date};
+use post_text::{check_alt_text, check_caption, weighted_length};
+use proptest::prelude::*;
+
+fn shipped() -> (Bot, Calendar) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bots/spooky-days");
+    let read = |name: &str| {
+        std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let bot =
+        Bot::parse("bot.toml", &read("bot.toml")).unwrap_or_else(|problems| panic!("{problems}"));
+    let calendar = Calendar::parse("calendar.toml", &read("calendar.toml"))
+        .unwrap_or_else(|problems| panic!("{problems}"));
+    (bot, calendar)
+}
+
+fn voice() -> Voice {
+    shipped().0.voice
+}
+
+fn input(date: Date, slot: u32, day: Day, voice: &Voice) -> Input {
+    Input {
+        post: format!("spooky-days/{date}/{slot}"),
+        date: date.to_string(),
+        name: day.name,
+        scene: day.scene,
+        caption: day.caption,
+        voice: voice.clone(),
+        ..Input::default()
+    }
+}
+
+fn pumpkin() -> Input {
+    let day = Day {
+        name: "National Pumpkin Day".into(),
+        scene: Some("a king-sized pumpkin on a throne of vines".into()),
+        caption: None,
+    };
+    input(date(2026, 10, 26), 1, day, &voice())
+}
+
+fn build(input: &Input) -> Output {
+    build_prompt(input).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refused(input: &Input) -> (String, String) {
+    let error = build_prompt(input)
+        .err()
+        .unwrap_or_else(|| panic!("it was built"));
+    let diagnostic = lambda_runtime::Diagnostic::from(error);
+    (diagnostic.error_type, diagnostic.error_message)
+}
+
+#[test]
+fn the_prompt_names_the_day_and_shows_the_scene() {
+    let prompt = build(&pumpkin()).prompt;
+    let labels: Vec<&str> = prompt
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(label, _)| label)
+        .collect();
+    assert!(
+        prompt.contains(
+            "\nThe day: National Pumpkin Day.\nScene: a king-sized pumpkin on a throne of vines.\n"
+        ),
+        "{prompt}"
+    );
+    assert!(
+        labels.ends_with(&[
+            "The day",
+            "Scene",
+            "Art style",
+            "Lighting",
+            "Palette",
+            "Composition",
+            "Mood"
+        ]),
+        "{labels:?}"
+    );
+    assert!(prompt.ends_with(&voice().avoid), "{prompt}");
+    assert!(!prompt.contains(".."), "{prompt}");
+}
+
+#[test]
+fn the_same_post_gets_the_same_texts_again() {
+    assert_eq!(build(&pumpkin()), build(&pumpkin()));
+}
+
+#[test]
+fn the_choice_stays_the_same_from_build_to_build() {
+    // A redriven run finds the draft that it paid for under the hash of its prompt, even when new code runs it.
+    let letters = |count: u8| -> Vec<String> {
+        (b'a'..b'a' + count)
+            .map(|letter| char::from(letter).to_string())
+            .collect()
+    };
+    let mut input = pumpkin();
+    input.voice = Voice {
+        brief: "Spooky.".into(),
+        avoid: "No text.".into(),
+        scenes: letters(5),
+        styles: letters(13),
+        lighting: letters(7),
+        palettes: letters(8),
+        compositions: letters(9),
+        captions: letters(17)
+            .iter()
+            .map(|letter| format!("{letter} {{name}}"))
+            .collect(),
+        hashtags: vec!["#A".into(), "#B".into(), "#C".into()],
+        alt_texts: letters(3)
+            .iter()
+            .map(|letter| format!("{letter}: {{scene}}"))
+            .collect(),
+        softness: vec![Softness {
+            mood: "grim".into(),
+            scenes: Vec::new(),
+        }],
+        hashtags_per_caption: 2,
+    };
+    let Output {
+        prompt,
+        caption,
+        alt_text,
+    } = build(&input);
+    assert_eq!(
+        prompt,
+        "Spooky.\nThe day: National Pumpkin Day.\nScene: a king-sized pumpkin on a throne of vines.\nArt style: l.\nLighting: g.\n\
+         Palette: b.\nComposition: g.\nMood: grim.\nNo text."
+    );
+    assert_eq!(caption, "q National Pumpkin Day\n\n#NationalPumpkinDay #A");
+    assert_eq!(alt_text, "C: a king-sized pumpkin on a throne of vines");
+}
+
+#[test]
+fn neighbouring_dates_slots_and_rounds_get_other_words() {
+    let part = |output: &Output, label: &str| -> String {
+        output
+            .prompt
+            .lines()
+            .find(|line| line.starts_with(label))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let voice = voice();
+    let day = Day {
+        name: "Halloween".into(),
+        scene: None,
+        caption: None,
+    };
+    for start in [date(2026, 10, 1), date(2027, 12, 28), date(2028, 2, 25)] {
+        for days in 0..60 {
+            let today = input(start + days.days(), 1, day.clone(), &voice);
+            let tomorrow = input(start + (days + 1).days(), 1, day.clone(), &voice);
+            let after_the_weekend = input(start + (days + 3).days(), 1, day.clone(), &voice);
+            let second_slot = input(start + days.days(), 2, day.clone(), &voice);
+            let again = Input {
+                round: Some(2),
+                ..today.clone()
+            };
+            let ours = build(&today);
+            for other in [tomorrow, after_the_weekend, second_slot, again] {
+                let theirs = build(&other);
+                for label in ["Scene", "Art style", "Lighting", "Palette", "Composition"] {
+                    assert_ne!(
+                        part(&ours, label),
+                        part(&theirs, label),
+                        "{} and {}",
+                        today.post,
+                        other.post
+                    );
+                }
+                assert_ne!(
+                    ours.caption, theirs.caption,
+                    "{} and {}",
+                    today.post, other.post
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_season_of_posts_looks_different_every_time() {
+    let (bot, calendar) = shipped();
+    let mut looks = BTreeSet::new();
+    let mut captions = BTreeSet::new();
+    let dates: Vec<Date> = calendar.dates(2026..=2026).collect();
+    for date in &dates {
+        let Pick::Day(day) = calendar.pick(*date, 1) else {
+            continue;
+        };
+        let name = day.name.clone();
+        let output = build(&input(*date, 1, day, &bot.voice));
+        looks.insert(output.prompt.lines().skip(3).collect::<String>());
+        captions.insert(output.caption.replace(&name, ""));
+    }
+    assert_eq!(looks.len(), dates.len());
+    assert!(
+        captions.len() > bot.voice.captions.len(),
+        "{}",
+        captions.len()
+    );
+}
+
+#[test]
+fn every_day_of_the_shipped_calendar_gets_texts_that_can_be_posted() {
+    let (bot, calendar) = shipped();
+    for date in calendar.dates(2024..=2030) {
+        for (slot, day) in (1..).zip(calendar.days(date)) {
+            let name = day.name.clone();
+            for softness in 0..=2 {
+                let input = Input {
+                    softness: Some(softness),
+                    ..input(date, slot, day.clone(), &bot.voice)
+                };
+                let output = build(&input);
+                check_caption(&output.caption)
+                    .unwrap_or_else(|problem| panic!("{}: {problem}", output.caption));
+                check_alt_text(&output.alt_text)
+                    .unwrap_or_else(|problem| panic!("{}: {problem}", output.alt_text));
+                assert!(output.caption.contains(&name), "{}", output.caption);
+                assert!(output.prompt.contains(&name), "{}", output.prompt);
+                assert!(
+                    output.caption.matches('#').count() <= bot.voice.hashtags_per_caption,
+                    "{}",
+                    output.caption
+                );
+                let around = output.caption.replace(&name, "it").to_lowercase();
+                assert!(
+                    !around.contains("national it") && !around.contains("it day"),
+                    "{}",
+                    output.caption
+                );
+                assert!(output.prompt.len() < 4000, "{}", output.prompt.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn softness_changes_the_mood_and_at_last_the_scene() {
+    let [plain, softer, softest] = [0, 1, 2].map(|softness| {
+        build(&Input {
+            softness: Some(softness),
+            ..pumpkin()
+        })
+        .prompt
+    });
+    assert!(plain.contains("Mood: spooky, gothic"), "{plain}");
+    assert!(softer.contains("Mood: gently spooky"), "{softer}");
+    assert!(softer.contains("throne of vines"), "{softer}");
+    assert!(softest.contains("Mood: sweet"), "{softest}");
+    assert!(!softest.contains("throne of vines"), "{softest}");
+    assert!(
+        softest.contains("National Pumpkin Day") && softest.contains("Pumpkin"),
+        "{softest}"
+    );
+}
+
+#[test]
+fn the_alt_text_tells_the_scene_that_was_asked_for() {
+    assert!(
+        build(&pumpkin())
+            .alt_text
+            .to_lowercase()
+            .contains("a king-sized pumpkin on a throne of vines")
+    );
+    let softest = build(&Input {
+        softness: Some(2),
+        ..pumpkin()
+    });
+    assert!(
+        !softest.alt_text.contains("throne of vines"),
+        "{}",
+        softest.alt_text
+    );
+    let endless = Input {
+        scene: Some("a very long procession of ghosts and ".repeat(60)),
+        ..pumpkin()
+    };
+    let alt_text = build(&endless).alt_text;
+    assert!(
+        (900..=1000).contains(&alt_text.chars().count()),
+        "{}",
+        alt_text.len()
+    );
+    assert!(
+        alt_text.starts_with("A very long procession") && alt_text.ends_with('…'),
+        "{alt_text}"
+    );
+}
+
+#[test]
+fn the_note_is_woven_into_the_prompt_on_one_line() {
+    let noted = Input {
+        note: Some("  less fog,\nmore bats. ".into()),
+        round: Some(2),
+        ..pumpkin()
+    };
+    let prompt = build(&noted).prompt;
+    assert!(
+        prompt.contains("asks for this: less fog, more bats.\n"),
+        "{prompt}"
+    );
+    let long = Input {
+        note: Some("bats ".repeat(10_000)),
+        ..pumpkin()
+    };
+    assert!(build(&long).prompt.len() < 4000);
+    assert_eq!(
+        build(&Input {
+            note: Some(" ".into()),
+            ..pumpkin()
+        }),
+        build(&pumpkin())
+    );
+}
+
+#[test]
+fn the_calendars_own_caption_is_used_as_it_is() {
+    let own = Input {
+        caption: Some("Who carved whom? 🎃".into()),
+        ..pumpkin()
+    };
+    assert_eq!(build(&own).caption, "Who carved whom? 🎃");
+}
+
+#[test]
+fn a_long_name_takes_fewer_hashtags_and_then_a_shorter_template() {
+    let mut input = pumpkin();
+    input.voice.captions = vec![
+        format!("{{name}} {}", "boo ".repeat(60).trim()),
+        "Happy {name}!".into(),
+    ];
+    for length in [20, 30, 45, 60, 100, 200, 270] {
+        input.name = "x".repeat(length);
+        let caption = build(&input).caption;
+        assert!(
+            caption.contains(&input.name) && weighted_length(&caption) <= 280,
+            "{caption}"
+        );
+    }
+}
+
+#[test]
+fn captions_that_cannot_be_posted_are_rejected_before_anything_is_spent() {
+    for (caption, reason) in [
+        (
+            "Boo! https://example.com",
+            "it holds the link \"https://example.com\"",
+        ),
+        ("Boo! example.com", "it holds the link \"example.com\""),
+        ("Boo, @ghost", "it mentions \"@ghost\""),
+        ("$BOO and $SOUL", "it holds a second cashtag, \"$SOUL\""),
+        ("", "it is empty"),
+        (
+            &*"boo ".repeat(80),
+            "it has a weighted length of 320, and X takes at most 280",
+        ),
+    ] {
+        let (name, message) = refused(&Input {
+            caption: Some(caption.into()),
+            ..pumpkin()
+        });
+        assert_eq!(
+            (name.as_str(), message.as_str()),
+            (
+                "CaptionRejected",
+                &*format!("no caption for \"National Pumpkin Day\" can be posted: {reason}")
+            )
+        );
+    }
+    for name in ["National @ghost Day", "Example.com Day", &"x".repeat(281)] {
+        assert_eq!(
+            refused(&Input {
+                name: name.into(),
+                ..pumpkin()
+            })
+            .0,
+            "CaptionRejected",
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn names_with_full_stops_and_signs_are_no_links() {
+    for name in [
+        "D.N.A. Day",
+        "WD-40 Day",
+        "National $2 Bill Day",
+        "J.R.R. Day",
+        "Cook Something Bold & Pungent Day",
+        "No \"L\" Day",
+        "{name} Day",
+    ] {
+        let output = build(&Input {
+            name: name.into(),
+            scene: None,
+            ..pumpkin()
+        });
+        assert!(output.caption.contains(name), "{}", output.caption);
+    }
+}
+
+#[test]
+fn input_that_makes_no_sense_names_the_field() {
+    type Change = fn(&mut Input);
+    let cases: [(Change, &str); 10] = [
+        (
+            |i| i.post.clear(),
+            "the input's post is \"\", not bot, date and slot like spooky-days/2026-10-26/1",
+        ),
+        (
+            |i| i.post = "spooky-days/2026-10-26/0".into(),
+            "the input's post is \"spooky-days/2026-10-26/0\", not bot, date and slot like spooky-days/2026-10-26/1",
+        ),
+        (
+            |i| i.post = "spooky-days/2026-10-27/1".into(),
+            "the input's post is \"spooky-days/2026-10-27/1\", not bot, date and slot like spooky-days/2026-10-26/1",
+        ),
+        (
+            |i| i.date.clear(),
+            "the input's date is \"\", not a date like 2026-10-31",
+        ),
+        (
+            |i| i.date = "26 October".into(),
+            "the input's date is \"26 October\", not a date like 2026-10-31",
+        ),
+        (|i| i.name = " ".into(), "the input's name is missing"),
+        (
+            |i| i.round = Some(0),
+            "the input's round is 0; rounds are counted from 1",
+        ),
+        (
+            |i| i.softness = Some(3),
+            "the input's softness is 3; there are 0, 1 and 2",
+        ),
+        (
+            |i| i.voice.styles.clear(),
+            "the input's voice.styles is missing",
+        ),
+        (
+            |i| i.voice.softness.truncate(0),
+            "the input's voice.softness has no level 0",
+        ),
+    ];
+    for (change, message) in cases {
+        let mut input = pumpkin();
+        change(&mut input);
+        assert_eq!(refused(&input), ("InvalidInput".into(), message.into()));
+    }
+}
+
+#[test]
+fn the_payload_may_lack_optional_fields_and_have_unknown_ones() {
+    let payload = serde_json::json!({
+        "post": "spooky-days/2026-10-26/1", "date": "2026-10-26", "name": "National Pumpkin Day",
+        "scene": "a king-sized pumpkin on a throne of vines", "voice": voice(), "later": { "field": true },
+    });
+    let input: Input = serde_json::from_value(payload).unwrap();
+    let output = build(&input);
+    assert_eq!(output, build(&pumpkin()));
+    let keys: Vec<String> = serde_json::to_value(&output)
+        .unwrap()
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
+    assert_eq!(keys, ["altText", "caption", "prompt"]);
+    let empty: Input = serde_json::from_str("{}").unwrap();
+    assert!(matches!(
+        build_prompt(&empty),
+        Err(Error::InvalidInput { field: "date", .. })
+    ));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_name_and_note_give_texts_or_a_named_error(name in "\\PC{1,120}", scene in proptest::option::of("\\PC{0,1200}"), note in proptest::option::of("\\PC{0,200}"), days in 0i32..6000) {
+        let date = date(2024, 1, 1) + days.days();
+        let day = Day { name, scene, caption: None };
+        let input = Input { note, ..input(date, 1, day, &voice()) };
+        match build_prompt(&input) {
+            Ok(output) => {
+                prop_assert_eq!(check_caption(&output.caption), Ok(()));
+                prop_assert_eq!(check_alt_text(&output.alt_text), Ok(()));
+                prop_assert!(output.caption.contains(&input.name));
+            }
+            Err(Error::CaptionRejected { .. }) => {}
+            Err(error) => prop_assert!(input.name.trim().is_empty(), "{error}"),
+        }
+    }
+}
