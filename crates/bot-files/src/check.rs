@@ -56,21 +56,20 @@ fn check_captions(bot: &Bot, calendar: &Calendar, problems: &mut Vec<Problem>) {
                 }
             }
             (Some(name), None) => {
-                let results: Vec<_> = bot
-                    .voice
-                    .captions
-                    .iter()
-                    .map(|template| check_caption(&Voice::caption(template, name, &[])))
-                    .collect();
-                if let (false, Some(Err(reason))) =
-                    (results.iter().any(Result::is_ok), results.first())
-                {
+                let mut first_reason = None;
+                let fits = bot.voice.captions.iter().any(|template| {
+                    let checked = check_caption(&Voice::caption(template, name, &[]));
+                    checked
+                        .map_err(|reason| first_reason.get_or_insert(reason).clone())
+                        .is_ok()
+                });
+                if let (false, Some(reason)) = (fits, first_reason) {
                     problem(
                         format!(
                             "no caption of {} can be posted for \"{name}\": {reason}",
                             bot.file
                         ),
-                        caption_fix(reason),
+                        caption_fix(&reason),
                     );
                 }
             }
