@@ -122,7 +122,12 @@ impl From<Error> for Diagnostic {
     fn from(error: Error) -> Diagnostic {
         Diagnostic {
             error_type: <&'static str>::from(&error).to_owned(),
-            error_message: error.to_string(),
+            // A name or a note may hold a line break; a cause is one line.
+            error_message: error
+                .to_string()
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" "),
         }
     }
 }
