@@ -1,1 +1,317 @@
-//! skeleton
+#![doc = include_str!("../README.md")]
+
+use std::{
+    fs::{self, File},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+const REQUIREMENTS: &str = include_str!("../requirements.txt");
+const SUPERVISOR: &str = include_str!("../supervisor.py");
+
+/// The region of everything in the emulator.
+pub const REGION: &str = "us-east-1";
+
+/// How to run the emulator.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Where its state is kept from one start to the next; in memory without one.
+    pub directory: Option<PathBuf>,
+    /// What waits and retry intervals of Step Functions are multiplied with; 0 skips them.
+    pub wait_scale: Option<f64>,
+}
+
+/// A running emulator. It stops when this is dropped, or the process ends.
+#[derive(Debug)]
+pub struct MiniStack {
+    url: String,
+    supervisor: Option<Child>,
+    log: PathBuf,
+    accounts: AtomicU64,
+    // Deleted after the process has ended.
+    _temporary: TempDir,
+}
+
+impl MiniStack {
+    /// Installs the emulator if it is not there, starts it, and waits until it answers.
+    pub async fn start(options: Options) -> anyhow::Result<MiniStack> {
+        let venv = tokio::task::spawn_blocking(install).await??;
+        let temporary = TempDir::with_prefix("spooky-ministack-")?;
+        // Between finding a free port and listening on it, somebody else may take it.
+        let mut last = None;
+        for _ in 0..5 {
+            match launch(&venv, &options, temporary.path()).await {
+                Ok((url, supervisor, log)) => {
+                    return Ok(MiniStack {
+                        url,
+                        supervisor: Some(supervisor),
+                        log,
+                        accounts: AtomicU64::new(100_000_000_000),
+                        _temporary: temporary,
+                    });
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| anyhow::anyhow!("the emulator was never started")))
+    }
+
+    /// The emulator that all tests of a process share; waits and retry intervals are skipped.
+    pub async fn shared() -> &'static MiniStack {
+        static SHARED: OnceCell<MiniStack> = OnceCell::const_new();
+        SHARED
+            .get_or_init(async || {
+                let options = Options {
+                    wait_scale: Some(0.0),
+                    ..Options::default()
+                };
+                match MiniStack::start(options).await {
+                    Ok(ministack) => ministack,
+                    Err(error) => panic!("{error:#}"),
+                }
+            })
+            .await
+    }
+
+    /// Its address, `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The file that it writes its log to.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// An account that nobody used since the emulator was started.
+    pub fn account(&self) -> Account {
+        self.account_named(self.accounts.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// An account by its number, of at most 12 digits.
+    pub fn account_named(&self, number: u64) -> Account {
+        Account {
+            id: format!("{number:012}"),
+            url: self.url.clone(),
+        }
+    }
+
+    /// Stops it, and waits until it is gone.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        if let Some(supervisor) = self.supervisor.take() {
+            tokio::task::spawn_blocking(move || end(supervisor)).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for MiniStack {
+    fn drop(&mut self) {
+        if let Some(supervisor) = self.supervisor.take() {
+            end(supervisor);
+        }
+    }
+}
+
+/// An account of the emulator.
+#[derive(Clone, Debug)]
+pub struct Account {
+    id: String,
+    url: String,
+}
+
+impl Account {
+    /// Its 12 digits, which are its access key as well.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What SDK clients of this account are made of.
+    pub async fn sdk_config(&self) -> SdkConfig {
+        aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(https::aws_http_client())
+            .endpoint_url(&self.url)
+            .region(Region::from_static(REGION))
+            .credentials_provider(Credentials::new(&self.id, "test", None, None, "ministack"))
+            .load()
+            .await
+    }
+}
+
+/// Closing its standard input is what tells the supervisor to stop.
+fn end(mut supervisor: Child) {
+    drop(supervisor.stdin.take());
+    // It cannot fail but by being gone already.
+    let _ = supervisor.wait();
+}
+
+async fn launch(
+    venv: &Path,
+    options: &Options,
+    temporary: &Path,
+) -> anyhow::Result<(String, Child, PathBuf)> {
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let url = format!("http://127.0.0.1:{port}");
+    let state = options.directory.as_deref().unwrap_or(temporary);
+    fs::create_dir_all(state).with_context(|| format!("making {}", state.display()))?;
+    let log = state.join("ministack.log");
+    // An unread pipe would stop the emulator once it is full, so it writes to a file.
+    let output = File::create(&log).with_context(|| format!("writing {}", log.display()))?;
+
+    let mut command = Command::new(venv.join("bin").join("python"));
+    command
+        .args(["-c", SUPERVISOR])
+        .arg(venv.join("bin").join("ministack"))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("BIND_HOST", "127.0.0.1")
+        .env("GATEWAY_PORT", port.to_string())
+        .env("MINISTACK_REGION", REGION)
+        .env("IOT_MTLS_ENABLED", "0")
+        .env("AWS_ENDPOINT_URL", &url)
+        .env("STATE_DIR", state.join("state"))
+        .env("S3_DATA_DIR", state.join("s3"))
+        .env("TMPDIR", temporary)
+        .stdin(Stdio::piped())
+        .stdout(output.try_clone()?)
+        .stderr(output);
+    if options.directory.is_some() {
+        command.env("PERSIST_STATE", "1").env("S3_PERSIST", "1");
+    }
+    if let Some(scale) = options.wait_scale {
+        command.env("SFN_WAIT_SCALE", scale.to_string());
+    }
+    let mut supervisor = command.spawn().context("starting the emulator")?;
+
+    let client = https::client_builder()
+        .timeout(Duration::from_secs(2))
+        .build()?;
+    let health = format!("{url}/_ministack/health");
+    for _ in 0..300 {
+        if let Some(status) = supervisor.try_wait()? {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            bail!(
+                "the emulator ended at once ({status}): {}",
+                last_lines(&said)
+            );
+        }
+        match client.get(&health).send().await {
+            Ok(answer) if answer.status().is_success() => return Ok((url, supervisor, log)),
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    end(supervisor);
+    bail!(
+        "the emulator does not answer at {health}; its log is {}",
+        log.display()
+    )
+}
+
+/// The virtual environment with the emulator in it, made if it is not there.
+fn install() -> anyhow::Result<PathBuf> {
+    let hash: String = Sha256::digest(REQUIREMENTS)[..6]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    let home = target_directory().join("ministack");
+    fs::create_dir_all(&home).with_context(|| format!("making {}", home.display()))?;
+    let venv = home.join(hash);
+    let ready = venv.join("ready");
+    // Test binaries that run side by side install it once.
+    let lock = File::create(home.join("lock"))?;
+    lock.lock().context("waiting for another installation")?;
+    if ready.exists() {
+        return Ok(venv);
+    }
+    let python = python()?;
+    let requirements = home.join("requirements.txt");
+    fs::write(&requirements, REQUIREMENTS)?;
+    run(
+        Command::new(&python)
+            .args(["-m", "venv", "--clear"])
+            .arg(&venv),
+        "making a virtual environment; on Debian and Ubuntu it needs the package python3-venv",
+    )?;
+    run(
+        Command::new(venv.join("bin").join("python"))
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+            ])
+            .args([
+                "--require-hashes",
+                "--only-binary",
+                ":all:",
+                "--requirement",
+            ])
+            .arg(&requirements),
+        "installing the emulator MiniStack, which needs the Python package index this once",
+    )?;
+    fs::write(&ready, "")?;
+    Ok(venv)
+}
+
+/// Where cargo builds.
+pub fn target_directory() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(directory) => PathBuf::from(directory),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+    }
+}
+
+fn python() -> anyhow::Result<&'static str> {
+    let check = "import sys; sys.exit(sys.version_info < (3, 10))";
+    [
+        "python3",
+        "python3.14",
+        "python3.13",
+        "python3.12",
+        "python3.11",
+        "python3.10",
+        "python",
+    ]
+    .into_iter()
+    .find(|name| {
+        Command::new(name)
+            .args(["-c", check])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    })
+    .context(
+        "the local cloud needs Python 3.10 or later: install it so that python3 is on the PATH",
+    )
+}
+
+fn run(command: &mut Command, doing: &str) -> anyhow::Result<()> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| doing.to_owned())?;
+    ensure!(
+        output.status.success(),
+        "{doing}: {}{}",
+        last_lines(&String::from_utf8_lossy(&output.stdout)),
+        last_lines(&String::from_utf8_lossy(&output.stderr))
+    );
+    Ok(())
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}

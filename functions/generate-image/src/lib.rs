@@ -1,1 +1,577 @@
-//! skeleton
+#![doc = include_str!("../README.md")]
+
+use std::{collections::HashMap, sync::OnceLock, time::Duration};
+
+use anyhow::anyhow;
+use async_openai::{Client, HttpRequestFactory, config::OpenAIConfig, error::OpenAIError};
+use aws_config::SdkConfig;
+use aws_sdk_s3::{
+    error::{DisplayErrorContext, SdkError},
+    primitives::ByteStream,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use lambda_runtime::Diagnostic;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// What is painted.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Input {
+    /// The post, `bot/date/slot`.
+    pub post: String,
+    /// Which variation this is, from 1.
+    pub round: Option<u32>,
+    /// What to paint.
+    pub prompt: String,
+    /// How to paint it.
+    pub picture: Picture,
+}
+
+/// How it is painted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Picture {
+    /// The image model.
+    pub model: String,
+    /// Such as `1024x1024`.
+    pub size: String,
+    /// Such as `medium`.
+    pub quality: String,
+    /// `jpeg`, `png` or `webp`.
+    pub format: String,
+}
+
+/// The draft.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    /// Its key in the bucket.
+    pub key: String,
+    /// What OpenAI was asked for; whether it is that, `store-image` finds out.
+    pub content_type: String,
+    /// The model that painted it.
+    pub model: String,
+    /// Its size in pixels.
+    pub size: String,
+    /// Its quality.
+    pub quality: String,
+    /// OpenAI's count of tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// What it cost, in US dollars.
+    pub cost_usd: f64,
+    /// Whether the cost is a guess, for want of a count.
+    pub cost_is_estimated: bool,
+    /// Whether it was there already, and nothing was paid by this invocation.
+    #[serde(default)]
+    pub found: bool,
+}
+
+/// OpenAI's count of tokens. The split of the input is not always given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Text and images that went in.
+    pub input_tokens: u64,
+    /// The picture.
+    pub output_tokens: u64,
+}
+
+impl Usage {
+    /// The price in US dollars: text in $5 and pictures out $30 a million tokens, for gpt-image-2, 2.5 and 2.6
+    /// ([models](https://developers.openai.com/api/docs/models), 2026-11).
+    fn cost_usd(&self) -> f64 {
+        (self.input_tokens as f64 * 5.0 + self.output_tokens as f64 * 30.0) / 1_000_000.0
+    }
+}
+
+/// Has a picture painted, or finds the one that was.
+pub async fn generate_image(
+    clients: &Clients,
+    config: &Config,
+    input: Input,
+) -> Result<Output, Error> {
+    let content_type = match input.picture.format.as_str() {
+        format @ ("jpeg" | "png" | "webp") => format!("image/{format}"),
+        other => {
+            return Err(Error::InvalidInput(format!(
+                "picture.format is {other:?}; it has to be jpeg, png or webp"
+            )));
+        }
+    };
+    if input.prompt.trim().is_empty() {
+        return Err(Error::InvalidInput("prompt is empty".to_owned()));
+    }
+    let request = json!({
+        "model": input.picture.model,
+        "prompt": input.prompt,
+        "n": 1,
+        "size": input.picture.size,
+        "quality": input.picture.quality,
+        "output_format": input.picture.format,
+    });
+    let key = key(&input, &request);
+    if let Some(draft) = find(clients, config, &key).await? {
+        tracing::info!(post = input.post, key, "the draft is there already");
+        return Ok(draft);
+    }
+
+    let http = clients.http()?;
+    let api_key = api_key(clients, config).await?;
+    let answer = paint(http, config, &api_key, &request).await?;
+    let picture = answer
+        .data
+        .into_iter()
+        .flatten()
+        .find_map(|picture| picture.b64_json)
+        .ok_or_else(|| no_picture("has no picture"))?;
+    let picture = BASE64_STANDARD
+        .decode(picture)
+        .map_err(|_| no_picture("holds a picture that is not base64"))?;
+    if picture.is_empty() {
+        return Err(no_picture("holds an empty picture"));
+    }
+    let estimate = estimate_usd(&input.picture.quality);
+    let draft = Output {
+        key,
+        content_type,
+        model: input.picture.model,
+        size: answer.size.unwrap_or(input.picture.size),
+        quality: answer.quality.unwrap_or(input.picture.quality),
+        cost_usd: answer.usage.as_ref().map_or(estimate, Usage::cost_usd),
+        cost_is_estimated: answer.usage.is_none(),
+        usage: answer.usage,
+        found: false,
+    };
+    tracing::info!(
+        post = input.post,
+        key = draft.key,
+        cost_usd = draft.cost_usd,
+        "painted"
+    );
+    keep(clients, config, draft, picture).await
+}
+
+/// What the function needs from its environment.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The bucket of the drafts.
+    pub image_bucket: String,
+    /// The secret with the key of OpenAI.
+    pub openai_secret_arn: String,
+    /// Where OpenAI is, with `/v1`.
+    pub openai_base_url: String,
+    /// How long a picture may take. High quality has been seen to take two minutes.
+    pub timeout: Duration,
+}
+
+impl Config {
+    /// Reads the environment; a missing variable is named.
+    pub fn from_env() -> Result<Config, anyhow::Error> {
+        let variable = |name: &str| {
+            std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
+        };
+        Ok(Config {
+            image_bucket: variable("IMAGE_BUCKET")?,
+            openai_secret_arn: variable("OPENAI_SECRET_ARN")?,
+            openai_base_url: variable("OPENAI_BASE_URL")
+                .unwrap_or_else(|_| "https://api.openai.com/v1".to_owned()),
+            // Below the function's timeout of 270 seconds.
+            timeout: Duration::from_secs(240),
+        })
+    }
+}
+
+/// What the function talks to.
+#[derive(Debug)]
+pub struct Clients {
+    /// The drafts.
+    pub s3: aws_sdk_s3::Client,
+    /// The secret.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// The HTTP client of OpenAI, built at the first request.
+    http: OnceLock<reqwest::Client>,
+}
+
+impl Clients {
+    /// The clients of an AWS configuration.
+    pub fn new(aws: &SdkConfig) -> Clients {
+        Clients {
+            s3: aws_sdk_s3::Client::new(aws),
+            secrets: aws_sdk_secretsmanager::Client::new(aws),
+            http: OnceLock::new(),
+        }
+    }
+
+    fn http(&self) -> Result<&reqwest::Client, Error> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let http = https::client_builder()
+            .build()
+            .map_err(|e| Error::Unexpected(anyhow!(e).context("building the client of OpenAI")))?;
+        Ok(self.http.get_or_init(|| http))
+    }
+}
+
+/// Why there is no draft.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+pub enum Error {
+    /// The safety system refuses.
+    #[error("{0}")]
+    PromptRejected(String),
+    /// A limit that passes by itself.
+    #[error("{0}")]
+    RateLimited(String),
+    /// Somebody is unreachable or busy.
+    #[error("{0}")]
+    ServiceUnavailable(String),
+    /// No answer in time.
+    #[error("{0}")]
+    TimedOut(String),
+    /// An answer without a picture.
+    #[error("{0}")]
+    NoPicture(String),
+    /// OpenAI wants money first.
+    #[error("{0}")]
+    OutOfCredit(String),
+    /// The model is not served.
+    #[error("{0}; set another picture.model in bot.toml")]
+    ModelGone(String),
+    /// The key is refused.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// The secret is missing or malformed.
+    #[error("{0}")]
+    SecretUnusable(String),
+    /// The request is refused for another reason.
+    #[error("{0}")]
+    RequestRejected(String),
+    /// The input is not one that can be worked on.
+    #[error("{0}")]
+    InvalidInput(String),
+    /// Anything else.
+    #[error("{0:#}")]
+    Unexpected(anyhow::Error),
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Diagnostic {
+        Diagnostic {
+            error_type: <&str>::from(&error).to_owned(),
+            error_message: error.to_string().replace('\n', " | "),
+        }
+    }
+}
+
+/// OpenAI's answer, as far as it is needed. The library's own type refuses an answer with a value that is newer
+/// than the library, after it was paid.
+#[derive(Deserialize)]
+struct Answer {
+    data: Option<Vec<Painted>>,
+    size: Option<String>,
+    quality: Option<String>,
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Painted {
+    b64_json: Option<String>,
+}
+
+/// An answer that is no success, read before the library loses its status or its headers.
+#[derive(Debug, thiserror::Error)]
+#[error("OpenAI answered {status}{request}: {said}")]
+struct Refusal {
+    status: u16,
+    request: String,
+    said: String,
+    kind: String,
+    code: String,
+}
+
+async fn paint(
+    http: &reqwest::Client,
+    config: &Config,
+    api_key: &SecretString,
+    request: &Value,
+) -> Result<Answer, Error> {
+    let sender = http.clone();
+    let timeout = config.timeout;
+    // A service of our own instead of the library's, which would retry by itself.
+    let service = tower::service_fn(move |factory: HttpRequestFactory| {
+        let sender = sender.clone();
+        async move {
+            let mut request = factory.build().await?;
+            *request.timeout_mut() = Some(timeout);
+            let answer = sender.execute(request).await?;
+            if answer.status().is_success() {
+                return Ok(answer);
+            }
+            Err(OpenAIError::Boxed(Box::new(Refusal::read(answer).await)))
+        }
+    });
+    let openai = OpenAIConfig::new()
+        .with_api_base(config.openai_base_url.trim_end_matches('/'))
+        .with_api_key(api_key.expose_secret());
+    let client = Client::build(http.clone(), openai).with_http_service(service);
+    client
+        .images()
+        .generate_byot(request)
+        .await
+        .map_err(|error| match error {
+            OpenAIError::Boxed(error) => match error.downcast::<Refusal>() {
+                Ok(refusal) => refusal.into(),
+                Err(error) => Error::Unexpected(anyhow!(error)),
+            },
+            OpenAIError::Reqwest(e) if e.is_timeout() && !e.is_connect() => {
+                Error::TimedOut(format!(
+                    "OpenAI did not answer within {} seconds; the picture may have been paid",
+                    timeout.as_secs()
+                ))
+            }
+            OpenAIError::Reqwest(e) => {
+                Error::ServiceUnavailable(format!("OpenAI is unreachable: {}", chain(&e)))
+            }
+            // The body is not quoted.
+            OpenAIError::JSONDeserialize(e, _) => no_picture(&format!(
+                "is not the expected JSON (line {} column {})",
+                e.line(),
+                e.column()
+            )),
+            error => Error::Unexpected(anyhow!(error)),
+        })
+}
+
+impl Refusal {
+    async fn read(answer: reqwest::Response) -> Refusal {
+        #[derive(Default, Deserialize)]
+        struct Envelope {
+            error: Option<Problem>,
+        }
+        #[derive(Default, Deserialize)]
+        struct Problem {
+            message: Option<String>,
+            r#type: Option<String>,
+            code: Option<String>,
+        }
+        let status = answer.status().as_u16();
+        let request = answer
+            .headers()
+            .get("x-request-id")
+            .and_then(|v| v.to_str().ok())
+            .map_or_else(String::new, |id| format!(" to request {id}"));
+        let body = answer.bytes().await.unwrap_or_default();
+        let envelope: Envelope = serde_json::from_slice(&body).unwrap_or_default();
+        let problem = envelope.error.unwrap_or_default();
+        let said = problem
+            .message
+            .unwrap_or_else(|| "no JSON that explains it".to_owned());
+        Refusal {
+            status,
+            request,
+            // A message can quote the key it was given, shortened; nothing after such a hint is needed.
+            said: said
+                .split("provided:")
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .take(500)
+                .collect(),
+            kind: problem.r#type.unwrap_or_default(),
+            code: problem.code.unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Box<Refusal>> for Error {
+    fn from(refusal: Box<Refusal>) -> Error {
+        let said = refusal.to_string();
+        let code = refusal.code.as_str();
+        match (refusal.status, refusal.kind.as_str()) {
+            _ if matches!(code, "moderation_blocked" | "content_policy_violation") => {
+                Error::PromptRejected(said)
+            }
+            (429, "insufficient_quota") => Error::OutOfCredit(said),
+            (429, _)
+                if code == "insufficient_quota"
+                    || code == "credit_balance_exhausted"
+                    || code.ends_with("_limit_exceeded") && code != "rate_limit_exceeded" =>
+            {
+                Error::OutOfCredit(said)
+            }
+            (429, _) => Error::RateLimited(said),
+            (402, _) => Error::OutOfCredit(said),
+            (401 | 403, _) => Error::Unauthorized(said),
+            (404, _) => Error::ModelGone(said),
+            _ if code == "model_not_found" => Error::ModelGone(said),
+            (300..=399 | 408 | 409 | 425 | 500.., _) => Error::ServiceUnavailable(said),
+            _ => Error::RequestRejected(said),
+        }
+    }
+}
+
+fn no_picture(what: &str) -> Error {
+    Error::NoPicture(format!("OpenAI's answer {what}; it may have been paid"))
+}
+
+/// A guess at the price of a picture whose tokens were not counted: the price of 2.6 at 1024x1024, rounded up.
+fn estimate_usd(quality: &str) -> f64 {
+    match quality {
+        "low" => 0.02,
+        "medium" => 0.05,
+        "high" => 0.06,
+        _ => 0.25,
+    }
+}
+
+/// The key of a request's draft. The version stands for how the request is hashed.
+fn key(input: &Input, request: &Value) -> String {
+    let mut hash = Sha256::new();
+    hash.update("v1\n");
+    hash.update(request.to_string());
+    let hash: String = hash.finalize()[..8]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    format!(
+        "drafts/{}/{}-{hash}.{}",
+        input.post,
+        input.round.unwrap_or(1),
+        input.picture.format
+    )
+}
+
+/// The draft of an earlier entry.
+async fn find(clients: &Clients, config: &Config, key: &str) -> Result<Option<Output>, Error> {
+    let head = clients
+        .s3
+        .head_object()
+        .bucket(&config.image_bucket)
+        .key(key)
+        .send()
+        .await;
+    let head = match head {
+        Ok(head) => head,
+        Err(SdkError::ServiceError(e)) if e.err().is_not_found() => return Ok(None),
+        Err(error) => return Err(s3_error("look for the draft", error)),
+    };
+    let draft = head
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.get("draft"))
+        .ok_or_else(|| {
+            Error::Unexpected(anyhow!("{key} is there, but nothing says what it cost"))
+        })?;
+    let draft: Output = serde_json::from_str(draft)
+        .map_err(|e| Error::Unexpected(anyhow!(e).context(format!("the metadata of {key}"))))?;
+    Ok(Some(Output {
+        found: true,
+        ..draft
+    }))
+}
+
+/// Keeps a draft, unless another entry was first: then that one counts.
+async fn keep(
+    clients: &Clients,
+    config: &Config,
+    draft: Output,
+    picture: Vec<u8>,
+) -> Result<Output, Error> {
+    let metadata = serde_json::to_string(&draft).map_err(|e| Error::Unexpected(e.into()))?;
+    let put = clients
+        .s3
+        .put_object()
+        .bucket(&config.image_bucket)
+        .key(&draft.key)
+        .content_type(&draft.content_type)
+        .set_metadata(Some(HashMap::from([("draft".to_owned(), metadata)])))
+        .if_none_match("*")
+        .body(ByteStream::from(picture))
+        .send()
+        .await;
+    match put {
+        Ok(_) => Ok(draft),
+        Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 412 => {
+            find(clients, config, &draft.key).await?.ok_or_else(|| {
+                Error::ServiceUnavailable(format!("{} was there, and is gone", draft.key))
+            })
+        }
+        Err(error) => Err(s3_error("keep the draft, which was paid", error)),
+    }
+}
+
+async fn api_key(clients: &Clients, config: &Config) -> Result<SecretString, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Secret {
+        api_key: SecretString,
+    }
+    let arn = &config.openai_secret_arn;
+    let unusable = |what: String| {
+        Error::SecretUnusable(format!(
+            "the secret {arn} {what}; it has to be {{\"apiKey\": \"…\"}}"
+        ))
+    };
+    let secret = clients
+        .secrets
+        .get_secret_value()
+        .secret_id(arn)
+        .send()
+        .await;
+    let secret = match secret {
+        Ok(secret) => secret.secret_string,
+        Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
+        Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() < 500 => {
+            return Err(unusable(format!(
+                "cannot be read: {}",
+                DisplayErrorContext(e.err())
+            )));
+        }
+        Err(error) => {
+            return Err(Error::ServiceUnavailable(format!(
+                "Secrets Manager did not give {arn}: {}",
+                DisplayErrorContext(&error)
+            )));
+        }
+    };
+    let secret = secret.ok_or_else(|| unusable("has no value".to_owned()))?;
+    // Of the parser's message only the place is told: the rest might quote the secret.
+    let secret: Secret = serde_json::from_str(&secret).map_err(|e| {
+        unusable(format!(
+            "is malformed at line {} column {}",
+            e.line(),
+            e.column()
+        ))
+    })?;
+    if secret.api_key.expose_secret().is_empty() {
+        return Err(unusable("has an empty apiKey".to_owned()));
+    }
+    Ok(secret.api_key)
+}
+
+fn s3_error<E>(doing: &str, error: SdkError<E>) -> Error
+where
+    E: std::error::Error + aws_sdk_s3::error::ProvideErrorMetadata + 'static,
+{
+    let message = format!("S3 did not {doing}: {}", DisplayErrorContext(&error));
+    match error {
+        SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
+            Error::Unexpected(anyhow!(message))
+        }
+        _ => Error::ServiceUnavailable(message),
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = String::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

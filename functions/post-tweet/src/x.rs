@@ -451,7 +451,7 @@ mod tests {
         // https://docs.x.com/fundamentals/authentication/oauth-1-0a/creating-a-signature, read 2026-08-22.
         let token = Token::from_parts(
             "xvz1evFS4wEEPTGEFPHBog",
-            "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Y7gsgsg",
+            "kAcSOqF21Fu85e7zjz7ZN2U4ZRhfV3WpwPAoE3Z7kBw",
             "370773112-GmHxMAgYyLbNEtIKZeRNFsMKPR9EyMZeS9weJAEb",
             "LswwdoUaIvS8ltyTt5jkRh4J50vUPVVHtR2YPi5kE",
         );
