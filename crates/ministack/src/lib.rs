@@ -237,7 +237,7 @@ fn install() -> anyhow::Result<PathBuf> {
     let requirements = home.join("requirements.txt");
     fs::write(&requirements, REQUIREMENTS)?;
     run(
-        Command::new(&python)
+        Command::new(python)
             .args(["-m", "venv", "--clear"])
             .arg(&venv),
         "making a virtual environment; on Debian and Ubuntu it needs the package python3-venv",

@@ -3,7 +3,9 @@
 use std::{collections::HashMap, sync::OnceLock, time::Duration};
 
 use anyhow::anyhow;
-use async_openai::{Client, HttpRequestFactory, config::OpenAIConfig, error::OpenAIError};
+use async_openai::{
+    Client, config::OpenAIConfig, error::OpenAIError, middleware::HttpRequestFactory,
+};
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
     error::{DisplayErrorContext, SdkError},
