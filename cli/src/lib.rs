@@ -1,1 +1,189 @@
-//! skeleton
+//! The `spooky` command: the local cloud, its stand-ins, and what runs on them.
+
+pub mod cloud;
+mod demo;
+mod local;
+mod preview;
+mod show;
+
+use std::{
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use bot_files::{Bot, Calendar};
+use clap::{Args, Parser, Subcommand};
+use indicatif::ProgressBar;
+use jiff::{Timestamp, civil::Date};
+
+/// Turns today's National Day into a spooky picture and posts it once.
+#[derive(Debug, Parser)]
+#[command(name = "spooky", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run one slot from end to end on a fresh local cloud, show the post, and exit.
+    Demo(demo::Demo),
+    /// Start the local cloud and run each slot when it is due, until Ctrl-C.
+    Local(local::Local),
+    /// Show the texts of a post; needs no network and starts nothing.
+    Preview(preview::Preview),
+    /// Check the bot's files.
+    Check(Which),
+    /// Run a slot now on the local cloud that `spooky local` has started.
+    Run(show::Run),
+    /// List the executions of the local cloud.
+    Runs(show::Runs),
+    /// Show a post (bot/date/slot) or an execution of the local cloud.
+    Show(show::Show),
+}
+
+/// Which bot.
+#[derive(Clone, Debug, Args)]
+pub struct Which {
+    /// The bot's folder name.
+    #[arg(long, default_value = "spooky-days")]
+    bot: String,
+}
+
+/// Runs a command. Ctrl-C and a termination end it, and everything that it started.
+pub async fn run(cli: Cli) -> ExitCode {
+    let command = async {
+        match cli.command {
+            Command::Demo(demo) => demo.run().await,
+            Command::Local(local) => local.run().await,
+            Command::Preview(preview) => preview.run(),
+            Command::Check(which) => {
+                Files::read(&which.bot)?;
+                say(&format!("bots/{} is good", which.bot))
+            }
+            Command::Run(run) => run.run().await,
+            Command::Runs(runs) => runs.run().await,
+            Command::Show(show) => show.run().await,
+        }
+    };
+    tokio::select! {
+        result = command => match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // Where even this cannot be written, the exit code is all there is.
+                let _ = writeln!(std::io::stderr(), "error: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        () = interrupted() => ExitCode::from(130),
+    }
+}
+
+/// A bot's files, parsed and checked.
+struct Files {
+    bot: Bot,
+    calendar: Calendar,
+}
+
+impl Files {
+    fn read(name: &str) -> anyhow::Result<Files> {
+        let read = |file: &str| {
+            let path = bots_directory().join(name).join(file);
+            std::fs::read_to_string(&path).with_context(|| {
+                format!(
+                    "reading {}; is there a bot {name:?} in bots/?",
+                    path.display()
+                )
+            })
+        };
+        let bot = Bot::parse(&format!("bots/{name}/bot.toml"), &read("bot.toml")?)?;
+        let calendar = Calendar::parse(
+            &format!("bots/{name}/calendar.toml"),
+            &read("calendar.toml")?,
+        )?;
+        let year = Timestamp::now()
+            .to_zoned_datetime(bot.time_zone().clone())
+            .year();
+        bot_files::check(&bot, &calendar, year..=year + 1)?;
+        Ok(Files { bot, calendar })
+    }
+
+    fn today(&self) -> Date {
+        Timestamp::now()
+            .to_zoned_datetime(self.bot.time_zone().clone())
+            .date()
+    }
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn bots_directory() -> PathBuf {
+    workspace().join("bots")
+}
+
+/// What the command answers, on standard output.
+fn say(line: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("writing the answer")
+}
+
+/// What is going on, on standard error: a line that changes on a terminal, plain lines elsewhere.
+struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    fn new() -> Progress {
+        Progress(std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        }))
+    }
+
+    fn step(&self, what: &str) {
+        match &self.0 {
+            Some(bar) => bar.set_message(what.to_owned()),
+            // Progress that nobody can read is no reason to fail.
+            None => drop(writeln!(std::io::stderr(), "{what}")),
+        }
+    }
+
+    /// A line that stays.
+    fn note(&self, what: &str) {
+        match &self.0 {
+            Some(bar) => bar.println(what),
+            None => drop(writeln!(std::io::stderr(), "{what}")),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() {
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -131,6 +131,14 @@ pub struct Account {
 }
 
 impl Account {
+    /// An account of an emulator that another process runs.
+    pub fn at(url: &str, id: &str) -> Account {
+        Account {
+            id: id.to_owned(),
+            url: url.to_owned(),
+        }
+    }
+
     /// Its 12 digits, which are its access key as well.
     pub fn id(&self) -> &str {
         &self.id

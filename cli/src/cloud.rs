@@ -1,0 +1,644 @@
+//! The local cloud: the real functions and the real state machine on the emulator.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::{Cursor, Write},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    TimeToLiveSpecification,
+};
+use aws_sdk_eventbridge::types::Target;
+use aws_sdk_lambda::{
+    primitives::Blob,
+    types::{Environment, FunctionCode, Runtime},
+};
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{BucketVersioningStatus, VersioningConfiguration},
+};
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
+use jiff::Timestamp;
+use ministack::Account;
+use post_record::Table;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use stand_ins::x::Credentials;
+
+/// The state machine's definition, with placeholders for the functions.
+const DEFINITION: &str = include_str!("../../statemachine/daily-post.asl.json");
+/// The one description of the functions.
+const FUNCTIONS: &str = include_str!("../../functions/functions.json");
+/// What everything in the local cloud is called.
+const NAME: &str = "daily-post-local";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Function {
+    timeout_seconds: i32,
+    memory_mb: i32,
+    environment: Vec<String>,
+}
+
+/// What the functions talk to.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where OpenAI is, with `/v1`.
+    pub openai_url: String,
+    /// The key of OpenAI.
+    pub openai_key: String,
+    /// Where X is.
+    pub x_url: String,
+    /// The keys of X.
+    pub x_credentials: Credentials,
+    /// How long an invocation of `post-tweet` may still send.
+    pub lease_seconds: u32,
+    /// Replaces functions' timeouts, in seconds; they are whole numbers.
+    pub timeouts: HashMap<String, i32>,
+}
+
+/// The functions as zip files, by name.
+pub type Zips = BTreeMap<String, Vec<u8>>;
+
+/// Builds the functions as cargo built this very program, and packs them as Lambda takes them.
+pub async fn build_functions() -> anyhow::Result<Zips> {
+    let mut cargo =
+        tokio::process::Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    // The same packages as `cargo run` builds, so that nothing is built twice.
+    cargo
+        .args(["build", "--quiet"])
+        .current_dir(crate::workspace());
+    let profile = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        cargo.arg("--release");
+        "release"
+    };
+    let output = cargo
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("running cargo to build the functions")?;
+    ensure!(
+        output.status.success(),
+        "the functions do not build:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let directory = ministack::target_directory().join(profile);
+    tokio::task::spawn_blocking(move || {
+        functions()?
+            .into_keys()
+            .map(|name| {
+                let zip = zipped(&directory.join(&name))?;
+                Ok((name, zip))
+            })
+            .collect()
+    })
+    .await?
+}
+
+fn functions() -> anyhow::Result<BTreeMap<String, Function>> {
+    serde_json::from_str(FUNCTIONS).context("functions/functions.json")
+}
+
+fn zipped(binary: &Path) -> anyhow::Result<Vec<u8>> {
+    let bytes = std::fs::read(binary).with_context(|| format!("reading {}", binary.display()))?;
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated)
+        .compression_level(Some(1))
+        .unix_permissions(0o755);
+    zip.start_file("bootstrap", options)?;
+    zip.write_all(&bytes)?;
+    Ok(zip.finish()?.into_inner())
+}
+
+/// A deployment of the state machine and its functions in one account.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    /// Step Functions.
+    pub sfn: aws_sdk_sfn::Client,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Secrets Manager.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// The posts.
+    pub table: Table,
+    /// The bucket of the pictures.
+    pub image_bucket: String,
+    /// The bucket of the bots' files.
+    pub bot_files_bucket: String,
+    /// The state machine.
+    pub state_machine_arn: String,
+}
+
+/// The name of the table.
+pub const TABLE: &str = NAME;
+
+impl Cloud {
+    /// What was deployed in an account.
+    pub async fn of(account: &Account) -> Cloud {
+        let aws = account.sdk_config().await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+        Cloud {
+            sfn: aws_sdk_sfn::Client::new(&aws),
+            s3: aws_sdk_s3::Client::new(&aws),
+            secrets: aws_sdk_secretsmanager::Client::new(&aws),
+            table: Table::new(dynamodb.clone(), TABLE),
+            dynamodb,
+            image_bucket: format!("{NAME}-{}-images", account.id()),
+            bot_files_bucket: format!("{NAME}-{}-bot-files", account.id()),
+            state_machine_arn: format!(
+                "arn:aws:states:{}:{}:stateMachine:{NAME}",
+                ministack::REGION,
+                account.id()
+            ),
+        }
+    }
+
+    /// Deploys everything. What is there from an earlier start stays, with today's code.
+    pub async fn deploy(
+        account: &Account,
+        settings: &Settings,
+        zips: &Zips,
+    ) -> anyhow::Result<Cloud> {
+        let cloud = Cloud::of(account).await;
+        let aws = account.sdk_config().await;
+        cloud.make_table().await.context("making the table")?;
+        cloud.make_buckets().await.context("making the buckets")?;
+        let openai_secret = cloud
+            .make_secret("openai", &json!({"apiKey": settings.openai_key}))
+            .await
+            .context("making the secret of OpenAI")?;
+        let x_secret = cloud
+            .make_secret("x-credentials", &json!(settings.x_credentials))
+            .await
+            .context("making the secret of X")?;
+        let lease = settings.lease_seconds.to_string();
+        let environment: HashMap<&str, &str> = HashMap::from([
+            ("TABLE_NAME", TABLE),
+            ("BOT_FILES_BUCKET", cloud.bot_files_bucket.as_str()),
+            ("IMAGE_BUCKET", cloud.image_bucket.as_str()),
+            ("OPENAI_SECRET_ARN", openai_secret.as_str()),
+            ("OPENAI_BASE_URL", settings.openai_url.as_str()),
+            ("X_CREDENTIALS_SECRET_ARN", x_secret.as_str()),
+            ("X_API_BASE_URL", settings.x_url.as_str()),
+            ("LEASE_SECONDS", lease.as_str()),
+        ]);
+        let mut definition = DEFINITION.to_owned();
+        let mut record_result = String::new();
+        for (name, function) in functions()? {
+            let zip = zips
+                .get(&name)
+                .with_context(|| format!("{name} was not built"))?;
+            let arn = make_function(&aws, account, settings, &environment, &name, &function, zip)
+                .await
+                .with_context(|| format!("making the function {name}"))?;
+            definition = definition.replace(
+                &format!("${{{}_function_arn}}", name.replace('-', "_")),
+                &arn,
+            );
+            if name == "record-result" {
+                record_result = arn;
+            }
+        }
+        cloud
+            .make_state_machine(account, &definition)
+            .await
+            .context("making the state machine")?;
+        cloud
+            .make_rule(&aws, &record_result)
+            .await
+            .context("making the rule on failed executions")?;
+        cloud
+            .upload_bot_files(&crate::bots_directory())
+            .await
+            .context("uploading the bot's files")?;
+        Ok(cloud)
+    }
+
+    async fn make_table(&self) -> anyhow::Result<()> {
+        let tables = self.dynamodb.list_tables().send().await?;
+        if tables.table_names().iter().any(|name| name == TABLE) {
+            return Ok(());
+        }
+        let mut table = self
+            .dynamodb
+            .create_table()
+            .table_name(TABLE)
+            .billing_mode(BillingMode::PayPerRequest);
+        for (name, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+            table = table
+                .attribute_definitions(
+                    AttributeDefinition::builder()
+                        .attribute_name(name)
+                        .attribute_type(ScalarAttributeType::S)
+                        .build()?,
+                )
+                .key_schema(
+                    KeySchemaElement::builder()
+                        .attribute_name(name)
+                        .key_type(kind)
+                        .build()?,
+                );
+        }
+        table.send().await?;
+        self.dynamodb
+            .update_time_to_live()
+            .table_name(TABLE)
+            .time_to_live_specification(
+                TimeToLiveSpecification::builder()
+                    .enabled(true)
+                    .attribute_name("expiresAt")
+                    .build()?,
+            )
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn make_buckets(&self) -> anyhow::Result<()> {
+        let there = self.s3.list_buckets().send().await?;
+        let there: Vec<&str> = there
+            .buckets()
+            .iter()
+            .filter_map(|bucket| bucket.name())
+            .collect();
+        for bucket in [&self.image_bucket, &self.bot_files_bucket] {
+            if !there.contains(&bucket.as_str()) {
+                self.s3.create_bucket().bucket(bucket).send().await?;
+            }
+            self.s3
+                .put_bucket_versioning()
+                .bucket(bucket)
+                .versioning_configuration(
+                    VersioningConfiguration::builder()
+                        .status(BucketVersioningStatus::Enabled)
+                        .build(),
+                )
+                .send()
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn make_secret(&self, name: &str, value: &Value) -> anyhow::Result<String> {
+        let name = format!("{NAME}/{name}");
+        let made = self
+            .secrets
+            .create_secret()
+            .name(&name)
+            .secret_string(value.to_string())
+            .send()
+            .await;
+        let arn = match made {
+            Ok(made) => made.arn,
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_resource_exists_exception()) =>
+            {
+                self.secrets
+                    .put_secret_value()
+                    .secret_id(&name)
+                    .secret_string(value.to_string())
+                    .send()
+                    .await?
+                    .arn
+            }
+            Err(error) => return Err(error.into()),
+        };
+        arn.context("the secret has no ARN")
+    }
+
+    async fn make_state_machine(&self, account: &Account, definition: &str) -> anyhow::Result<()> {
+        let made = self
+            .sfn
+            .create_state_machine()
+            .name(NAME)
+            .definition(definition)
+            .role_arn(role(account))
+            .send()
+            .await;
+        match made {
+            Ok(_) => {}
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_state_machine_already_exists()) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // The functions' ARNs or the definition may be newer than what is there.
+        self.sfn
+            .update_state_machine()
+            .state_machine_arn(&self.state_machine_arn)
+            .definition(definition)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn make_rule(&self, aws: &SdkConfig, record_result: &str) -> anyhow::Result<()> {
+        let events = aws_sdk_eventbridge::Client::new(aws);
+        let pattern = json!({
+            "source": ["aws.states"],
+            "detail-type": ["Step Functions Execution Status Change"],
+            "detail": {
+                "stateMachineArn": [self.state_machine_arn],
+                "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+            },
+        });
+        let rule = format!("{NAME}-failed");
+        events
+            .put_rule()
+            .name(&rule)
+            .event_pattern(pattern.to_string())
+            .send()
+            .await?;
+        let target = Target::builder()
+            .id("record-result")
+            .arn(record_result)
+            .build()?;
+        events
+            .put_targets()
+            .rule(&rule)
+            .targets(target)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Uploads the files of all bots, after checking them.
+    pub async fn upload_bot_files(&self, directory: &Path) -> anyhow::Result<()> {
+        for entry in std::fs::read_dir(directory)? {
+            let folder = entry?.path();
+            let Some(bot) = folder.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            crate::Files::read(bot)?;
+            for file in ["bot.toml", "calendar.toml"] {
+                let text = std::fs::read(folder.join(file))?;
+                self.put_bot_file(bot, file, text).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Uploads one file of a bot, as it is, unless it is there already.
+    pub async fn put_bot_file(&self, bot: &str, file: &str, text: Vec<u8>) -> anyhow::Result<()> {
+        let key = format!("{bot}/{file}");
+        let there = self
+            .s3
+            .get_object()
+            .bucket(&self.bot_files_bucket)
+            .key(&key)
+            .send()
+            .await;
+        if let Ok(there) = there
+            && there.body.collect().await?.to_vec() == text
+        {
+            return Ok(());
+        }
+        self.s3
+            .put_object()
+            .bucket(&self.bot_files_bucket)
+            .key(&key)
+            .body(ByteStream::from(text))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Starts an execution and gives its ARN.
+    pub async fn start(&self, input: &Value) -> anyhow::Result<String> {
+        let started = self
+            .sfn
+            .start_execution()
+            .state_machine_arn(&self.state_machine_arn)
+            .input(input.to_string())
+            .send()
+            .await
+            .context("starting the execution")?;
+        Ok(started.execution_arn)
+    }
+
+    /// Waits until an execution has ended. `entered` is told each state as it is entered.
+    pub async fn wait(
+        &self,
+        execution: &str,
+        mut entered: impl FnMut(&str),
+    ) -> anyhow::Result<Ended> {
+        let mut told = 0;
+        loop {
+            let now = self
+                .sfn
+                .describe_execution()
+                .execution_arn(execution)
+                .send()
+                .await?;
+            let states = self.states(execution).await?;
+            for state in states.iter().skip(told) {
+                entered(&state.name);
+            }
+            told = states.len();
+            if now.status != ExecutionStatus::Running {
+                let output = now
+                    .output
+                    .as_deref()
+                    .map(serde_json::from_str)
+                    .transpose()?;
+                return Ok(Ended {
+                    execution: execution.to_owned(),
+                    status: now.status.as_str().to_owned(),
+                    error: now.error,
+                    cause: now.cause,
+                    output: output.unwrap_or(Value::Null),
+                    states,
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The states of an execution in the order they were entered.
+    pub async fn states(&self, execution: &str) -> anyhow::Result<Vec<State>> {
+        let mut events = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self
+                .sfn
+                .get_execution_history()
+                .execution_arn(execution)
+                .max_results(1000)
+                .set_next_token(token)
+                .send()
+                .await
+                .context("reading the execution's history")?;
+            events.extend(page.events);
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(states_of(&events))
+    }
+
+    /// The bytes of a picture.
+    pub async fn picture(&self, key: &str) -> anyhow::Result<Vec<u8>> {
+        let object = self
+            .s3
+            .get_object()
+            .bucket(&self.image_bucket)
+            .key(key)
+            .send()
+            .await?;
+        Ok(object.body.collect().await?.to_vec())
+    }
+}
+
+/// An execution that has ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ended {
+    /// Its ARN.
+    pub execution: String,
+    /// `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
+    pub status: String,
+    /// The error name of a failed one.
+    pub error: Option<String>,
+    /// What the failed state said.
+    pub cause: Option<String>,
+    /// The state document at the end.
+    pub output: Value,
+    /// Its states.
+    pub states: Vec<State>,
+}
+
+/// A state of an execution.
+#[derive(Clone, Debug, Serialize)]
+pub struct State {
+    /// Its name.
+    pub name: String,
+    /// How often its task was tried; 1 for a state without a task.
+    pub attempts: u32,
+    /// How long it took, in milliseconds; absent while it runs, or if it failed.
+    pub milliseconds: Option<i64>,
+    #[serde(skip)]
+    entered: i64,
+}
+
+fn states_of(events: &[HistoryEvent]) -> Vec<State> {
+    let at = |event: &HistoryEvent| event.timestamp.to_millis().unwrap_or(0);
+    let mut states: Vec<State> = Vec::new();
+    for event in events {
+        if let Some(details) = event.state_entered_event_details() {
+            states.push(State {
+                name: details.name().to_owned(),
+                attempts: 0,
+                milliseconds: None,
+                entered: at(event),
+            });
+        } else if let Some(state) = states.last_mut() {
+            if matches!(
+                event.r#type,
+                HistoryEventType::TaskScheduled | HistoryEventType::LambdaFunctionScheduled
+            ) {
+                state.attempts += 1;
+            } else if event.state_exited_event_details().is_some() {
+                state.milliseconds = Some(at(event) - state.entered);
+            }
+        }
+    }
+    for state in &mut states {
+        state.attempts = state.attempts.max(1);
+    }
+    states
+}
+
+async fn make_function(
+    aws: &SdkConfig,
+    account: &Account,
+    settings: &Settings,
+    environment: &HashMap<&str, &str>,
+    name: &str,
+    function: &Function,
+    zip: &[u8],
+) -> anyhow::Result<String> {
+    let lambda = aws_sdk_lambda::Client::new(aws);
+    let full_name = format!("{NAME}-{name}");
+    let mut variables = HashMap::new();
+    for variable in &function.environment {
+        let Some(value) = environment.get(variable.as_str()) else {
+            bail!(
+                "functions.json names the variable {variable}, which the local cloud does not have"
+            );
+        };
+        variables.insert(variable.clone(), (*value).to_owned());
+    }
+    // From an earlier start: with today's code and ports it is another function.
+    let gone = lambda
+        .delete_function()
+        .function_name(&full_name)
+        .send()
+        .await;
+    if let Err(error) = gone
+        && !error
+            .as_service_error()
+            .is_some_and(|e| e.is_resource_not_found_exception())
+    {
+        return Err(error.into());
+    }
+    let timeout = settings
+        .timeouts
+        .get(name)
+        .copied()
+        .unwrap_or(function.timeout_seconds);
+    let made = lambda
+        .create_function()
+        .function_name(&full_name)
+        .runtime(Runtime::from("provided.al2023"))
+        .handler("bootstrap")
+        .role(role(account))
+        .timeout(timeout)
+        .memory_size(function.memory_mb)
+        .environment(
+            Environment::builder()
+                .set_variables(Some(variables))
+                .build(),
+        )
+        .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
+        .publish(true)
+        .send()
+        .await?;
+    let version = made.version.context("the function has no version")?;
+    let alias = lambda
+        .create_alias()
+        .function_name(&full_name)
+        .name("live")
+        .function_version(version)
+        .send()
+        .await?;
+    alias.alias_arn.context("the alias has no ARN")
+}
+
+fn role(account: &Account) -> String {
+    format!("arn:aws:iam::{}:role/{NAME}", account.id())
+}
+
+/// The input of an ad-hoc run.
+pub fn ad_hoc(bot: &str, date: jiff::civil::Date, slot: u32) -> Value {
+    json!({"bot": bot, "slot": slot, "date": date.to_string()})
+}
+
+/// The input that a schedule gives.
+pub fn scheduled(bot: &str, slot: u32, at: Timestamp) -> Value {
+    json!({"bot": bot, "slot": slot, "scheduledTime": at.to_string()})
+}

@@ -1,0 +1,286 @@
+//! `spooky demo`.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use bot_files::Pick;
+use clap::Args;
+use jiff::civil::Date;
+use ministack::{MiniStack, Options};
+use serde_json::{Value, json};
+use stand_ins::{openai, x};
+
+use crate::{
+    Files, Progress, Which,
+    cloud::{self, Cloud, Ended, Settings},
+    say,
+};
+
+/// Run one slot from end to end on a fresh local cloud, show the post, and exit.
+#[derive(Debug, Args)]
+pub struct Demo {
+    #[command(flatten)]
+    which: Which,
+    /// The date; today in the bot's time zone without it.
+    #[arg(long)]
+    date: Option<Date>,
+    /// Which of the date's posts.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    slot: u32,
+    /// End with one line, one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    servers: Servers,
+}
+
+/// Who stands for OpenAI and X.
+#[derive(Clone, Debug, Args)]
+pub struct Servers {
+    /// Really call OpenAI, with the key in OPENAI_API_KEY. This costs money.
+    #[arg(long, conflicts_with = "openai_url")]
+    live_image: bool,
+    /// Really post to X, with the keys in X_API_KEY, X_API_KEY_SECRET, X_ACCESS_TOKEN and X_ACCESS_TOKEN_SECRET.
+    #[arg(long, conflicts_with = "x_url")]
+    live_post: bool,
+    /// Another server instead of the stand-in for OpenAI, with /v1.
+    #[arg(long)]
+    openai_url: Option<String>,
+    /// Another server instead of the stand-in for X.
+    #[arg(long)]
+    x_url: Option<String>,
+}
+
+/// What the functions will talk to, and the stand-ins, which end when they are dropped.
+pub(crate) struct Providers {
+    pub(crate) settings: Settings,
+    pub(crate) x: Option<x::X>,
+    _openai: Option<openai::OpenAi>,
+}
+
+impl Servers {
+    /// Starts the stand-ins that are needed. Missing keys are named before anything is started.
+    pub(crate) async fn start(&self, directory: Option<PathBuf>) -> anyhow::Result<Providers> {
+        let mut missing = Vec::new();
+        let mut variable = |live: bool, name: &'static str, other: &str| match std::env::var(name) {
+            Ok(value) if !value.is_empty() => value,
+            _ if live => {
+                missing.push(name);
+                String::new()
+            }
+            _ => other.to_owned(),
+        };
+        let openai_key = match self.live_image || self.openai_url.is_some() {
+            true => variable(self.live_image, "OPENAI_API_KEY", "stand-in-key"),
+            false => "stand-in-key".to_owned(),
+        };
+        let x_live = self.live_post;
+        let x_credentials = match x_live || self.x_url.is_some() {
+            true => x::Credentials {
+                api_key: variable(x_live, "X_API_KEY", "stand-in-key"),
+                api_key_secret: variable(x_live, "X_API_KEY_SECRET", "stand-in-key-secret"),
+                access_token: variable(x_live, "X_ACCESS_TOKEN", "1031-stand-in-token"),
+                access_token_secret: variable(
+                    x_live,
+                    "X_ACCESS_TOKEN_SECRET",
+                    "stand-in-token-secret",
+                ),
+            },
+            false => stand_in_credentials(),
+        };
+        if !missing.is_empty() {
+            bail!(
+                "set the environment variable{} {} first; nothing was started and nothing was spent",
+                if missing.len() == 1 { "" } else { "s" },
+                missing.join(", ")
+            );
+        }
+        let mut stand_in_openai = None;
+        let openai_url = match (&self.openai_url, self.live_image) {
+            (Some(url), _) => url.clone(),
+            (None, true) => "https://api.openai.com/v1".to_owned(),
+            (None, false) => {
+                let options = openai::Options {
+                    port: 0,
+                    api_key: openai_key.clone(),
+                };
+                let server = openai::start(options)
+                    .await
+                    .context("starting the stand-in for OpenAI")?;
+                stand_in_openai.insert(server).base_url()
+            }
+        };
+        let mut stand_in_x = None;
+        let x_url = match (&self.x_url, self.live_post) {
+            (Some(url), _) => url.clone(),
+            (None, true) => "https://api.x.com".to_owned(),
+            (None, false) => {
+                let options = x::Options {
+                    port: 0,
+                    credentials: x_credentials.clone(),
+                    name: "Spooky Days".to_owned(),
+                    handle: "spooky_days".to_owned(),
+                    directory,
+                };
+                let server = x::start(options)
+                    .await
+                    .context("starting the stand-in for X")?;
+                stand_in_x.insert(server).base_url()
+            }
+        };
+        Ok(Providers {
+            settings: Settings {
+                openai_url,
+                openai_key,
+                x_url,
+                x_credentials,
+                lease_seconds: 90,
+                timeouts: HashMap::new(),
+            },
+            x: stand_in_x,
+            _openai: stand_in_openai,
+        })
+    }
+}
+
+/// The keys that the stand-in for X knows.
+pub fn stand_in_credentials() -> x::Credentials {
+    x::Credentials {
+        api_key: "stand-in-key".to_owned(),
+        api_key_secret: "stand-in-key-secret".to_owned(),
+        access_token: "1031-stand-in-token".to_owned(),
+        access_token_secret: "stand-in-token-secret".to_owned(),
+    }
+}
+
+impl Demo {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let files = Files::read(&self.which.bot)?;
+        let progress = Progress::new();
+        let date = self.next_date(&files, &progress)?;
+        let providers = self.servers.start(None).await?;
+        progress.step("building the functions");
+        let zips = cloud::build_functions().await?;
+        progress.step("starting the local cloud");
+        let ministack = MiniStack::start(Options::default()).await?;
+        let account = ministack.account();
+        progress.step("deploying the state machine and its functions");
+        let cloud = Cloud::deploy(&account, &providers.settings, &zips).await?;
+        let execution = cloud
+            .start(&cloud::ad_hoc(&self.which.bot, date, self.slot))
+            .await?;
+        let ended = cloud.wait(&execution, |state| progress.step(state)).await?;
+        let result = self.result(&cloud, &providers, date, &ended).await;
+        progress.step("stopping the local cloud");
+        ministack.stop().await?;
+        drop(progress);
+        let result = result?;
+        match self.json {
+            true => say(&result.to_string()),
+            false => say(&described(&result)),
+        }
+    }
+
+    /// The date, or the next one with something to post.
+    fn next_date(&self, files: &Files, progress: &Progress) -> anyhow::Result<Date> {
+        let mut date = self.date.unwrap_or_else(|| files.today());
+        for _ in 0..366 {
+            match files.calendar.pick(date, self.slot) {
+                Pick::Day(_) => return Ok(date),
+                Pick::Nothing { reason } => {
+                    progress.note(&format!(
+                        "nothing to post on {date}: {reason}; taking the next date"
+                    ));
+                    date = date.tomorrow()?;
+                }
+            }
+        }
+        bail!(
+            "bots/{}/calendar.toml has nothing to post in slot {} for a year",
+            self.which.bot,
+            self.slot
+        )
+    }
+
+    /// Saves the picture and the page, and says what happened.
+    async fn result(
+        &self,
+        cloud: &Cloud,
+        providers: &Providers,
+        date: Date,
+        ended: &Ended,
+    ) -> anyhow::Result<Value> {
+        ensure!(
+            ended.status == "SUCCEEDED",
+            "the execution is {} in {}: {}: {}",
+            ended.status,
+            ended.states.last().map_or("no state", |state| &state.name),
+            ended.error.as_deref().unwrap_or("no error name"),
+            ended.cause.as_deref().unwrap_or("no cause"),
+        );
+        let out = ministack::target_directory().join("demo");
+        std::fs::create_dir_all(&out)?;
+        let out = out.canonicalize()?;
+        let document = &ended.output;
+        let mut image = Value::Null;
+        if let Some(key) = document["image"]["key"].as_str() {
+            let path = out.join(format!("{}-{date}-{}.jpg", self.which.bot, self.slot));
+            std::fs::write(&path, cloud.picture(key).await?)?;
+            image = json!(path);
+        }
+        let mut timeline = Value::Null;
+        if let Some(x) = &providers.x {
+            let path = out.join("timeline.html");
+            std::fs::write(&path, x.timeline_html())?;
+            timeline = json!(path);
+        }
+        Ok(json!({
+            "postId": document["day"]["post"],
+            "date": date,
+            "slot": self.slot,
+            "day": document["day"]["name"],
+            "prompt": document["prompt"]["prompt"],
+            "caption": document["prompt"]["caption"],
+            "altText": document["prompt"]["altText"],
+            "image": image,
+            "tweetId": document["tweet"]["id"],
+            "timeline": timeline,
+            "outcome": document["record"]["outcome"],
+            "costUsd": document["record"]["costUsd"],
+            "execution": ended.execution,
+            "states": ended.states,
+        }))
+    }
+}
+
+fn described(result: &Value) -> String {
+    let text = |name: &str| result[name].as_str().unwrap_or("none").to_owned();
+    let states: Vec<String> = result["states"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|state| {
+            format!(
+                "  {:<16}{:>7} ms{}",
+                state["name"].as_str().unwrap_or_default(),
+                state["milliseconds"],
+                match state["attempts"].as_u64() {
+                    Some(2..) => format!("  {} attempts", state["attempts"]),
+                    _ => String::new(),
+                }
+            )
+        })
+        .collect();
+    format!(
+        "{} is {}.\n\n{}\n\nAlt text: {}\nPicture:  {}\nTimeline: {}\nTweet:    {}\nCost:     ${:.3} had this been real\n\n{}",
+        text("postId"),
+        text("outcome"),
+        text("caption"),
+        text("altText"),
+        text("image"),
+        text("timeline"),
+        text("tweetId"),
+        result["costUsd"].as_f64().unwrap_or_default(),
+        states.join("\n")
+    )
+}
