@@ -70,6 +70,11 @@ impl OpenAi {
         format!("http://{}/v1", self.server.address)
     }
 
+    /// Forgets all faults that were told.
+    pub fn clear_faults(&self) {
+        self.state.faults.clear();
+    }
+
     /// Tells it to fail.
     pub fn fail(&self, fault: Fault) {
         self.state.faults.add(fault);

@@ -154,6 +154,11 @@ impl X {
         format!("http://{}", self.server.address)
     }
 
+    /// Forgets all faults that were told.
+    pub fn clear_faults(&self) {
+        self.site.faults.clear();
+    }
+
     /// Tells it to fail.
     pub fn fail(&self, fault: Fault) {
         self.site.faults.add(fault);
