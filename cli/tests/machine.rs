@@ -1,5 +1,7 @@
 //! The whole machine on the local cloud: the real state machine, the real functions, the stand-ins.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
+
 use std::collections::HashMap;
 
 use jiff::civil::Date;
