@@ -10,10 +10,6 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    TimeToLiveSpecification,
-};
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_lambda::{
     primitives::Blob,
@@ -173,7 +169,10 @@ impl Cloud {
     ) -> anyhow::Result<Cloud> {
         let cloud = Cloud::of(account).await;
         let aws = account.sdk_config().await;
-        cloud.make_table().await.context("making the table")?;
+        account
+            .make_table(TABLE)
+            .await
+            .context("making the table")?;
         cloud.make_buckets().await.context("making the buckets")?;
         let openai_secret = cloud
             .make_secret("openai", &json!({"apiKey": settings.openai_key}))
@@ -224,46 +223,6 @@ impl Cloud {
             .await
             .context("uploading the bot's files")?;
         Ok(cloud)
-    }
-
-    async fn make_table(&self) -> anyhow::Result<()> {
-        let tables = self.dynamodb.list_tables().send().await?;
-        if tables.table_names().iter().any(|name| name == TABLE) {
-            return Ok(());
-        }
-        let mut table = self
-            .dynamodb
-            .create_table()
-            .table_name(TABLE)
-            .billing_mode(BillingMode::PayPerRequest);
-        for (name, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-            table = table
-                .attribute_definitions(
-                    AttributeDefinition::builder()
-                        .attribute_name(name)
-                        .attribute_type(ScalarAttributeType::S)
-                        .build()?,
-                )
-                .key_schema(
-                    KeySchemaElement::builder()
-                        .attribute_name(name)
-                        .key_type(kind)
-                        .build()?,
-                );
-        }
-        table.send().await?;
-        self.dynamodb
-            .update_time_to_live()
-            .table_name(TABLE)
-            .time_to_live_specification(
-                TimeToLiveSpecification::builder()
-                    .enabled(true)
-                    .attribute_name("expiresAt")
-                    .build()?,
-            )
-            .send()
-            .await?;
-        Ok(())
     }
 
     async fn make_buckets(&self) -> anyhow::Result<()> {

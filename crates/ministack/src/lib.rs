@@ -12,6 +12,13 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::{
+    Client,
+    types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+        TimeToLiveSpecification,
+    },
+};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -153,6 +160,48 @@ impl Account {
             .credentials_provider(Credentials::new(&self.id, "test", None, None, "ministack"))
             .load()
             .await
+    }
+
+    /// Makes a table as the functions expect it: keys `pk` and `sk`, items that end at `expiresAt`.
+    /// One that is there stays.
+    pub async fn make_table(&self, name: &str) -> anyhow::Result<()> {
+        let dynamodb = Client::new(&self.sdk_config().await);
+        let tables = dynamodb.list_tables().send().await?;
+        if tables.table_names().iter().any(|there| there == name) {
+            return Ok(());
+        }
+        let mut table = dynamodb
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest);
+        for (key, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+            table = table
+                .attribute_definitions(
+                    AttributeDefinition::builder()
+                        .attribute_name(key)
+                        .attribute_type(ScalarAttributeType::S)
+                        .build()?,
+                )
+                .key_schema(
+                    KeySchemaElement::builder()
+                        .attribute_name(key)
+                        .key_type(kind)
+                        .build()?,
+                );
+        }
+        table.send().await?;
+        dynamodb
+            .update_time_to_live()
+            .table_name(name)
+            .time_to_live_specification(
+                TimeToLiveSpecification::builder()
+                    .enabled(true)
+                    .attribute_name("expiresAt")
+                    .build()?,
+            )
+            .send()
+            .await?;
+        Ok(())
     }
 }
 

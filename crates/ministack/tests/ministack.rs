@@ -1,37 +1,14 @@
 //! The emulator starts, keeps accounts apart and leaves nothing behind.
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
-use ministack::{MiniStack, Options};
+use ministack::{Account, MiniStack, Options};
 
 #[tokio::test]
 async fn two_accounts_do_not_see_each_others_tables() {
     let ministack = MiniStack::shared().await;
-    let one = aws_sdk_dynamodb::Client::new(&ministack.account().sdk_config().await);
-    let other = aws_sdk_dynamodb::Client::new(&ministack.account().sdk_config().await);
-    one.create_table()
-        .table_name("posts")
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(
-            AttributeDefinition::builder()
-                .attribute_name("pk")
-                .attribute_type(ScalarAttributeType::S)
-                .build()
-                .unwrap(),
-        )
-        .key_schema(
-            KeySchemaElement::builder()
-                .attribute_name("pk")
-                .key_type(KeyType::Hash)
-                .build()
-                .unwrap(),
-        )
-        .send()
-        .await
-        .unwrap();
-    let tables = async |client: &aws_sdk_dynamodb::Client| {
-        client
+    let (one, other) = (ministack.account(), ministack.account());
+    one.make_table("posts").await.unwrap();
+    let tables = async |account: &Account| {
+        aws_sdk_dynamodb::Client::new(&account.sdk_config().await)
             .list_tables()
             .send()
             .await

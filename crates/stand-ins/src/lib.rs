@@ -2,6 +2,7 @@
 
 pub mod openai;
 mod painter;
+pub mod proxy;
 mod server;
 pub mod x;
 
