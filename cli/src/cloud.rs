@@ -13,7 +13,7 @@ use aws_config::SdkConfig;
 use aws_sdk_eventbridge::types::Target;
 use aws_sdk_lambda::{
     primitives::Blob,
-    types::{Environment, FunctionCode, Runtime},
+    types::{Environment, FunctionCode, FunctionUrlAuthType, Runtime},
 };
 use aws_sdk_s3::{
     primitives::ByteStream,
@@ -22,7 +22,7 @@ use aws_sdk_s3::{
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use jiff::Timestamp;
 use ministack::Account;
-use post_record::Table;
+use post_record::{PostId, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stand_ins::x::Credentials;
@@ -53,6 +53,8 @@ pub struct Settings {
     pub x_url: String,
     /// The keys of X.
     pub x_credentials: Credentials,
+    /// The signing key of the approval page's links, base64.
+    pub review_key: String,
     /// How long an invocation of `post-tweet` may still send.
     pub lease_seconds: u32,
     /// Replaces functions' timeouts, in seconds; they are whole numbers.
@@ -135,10 +137,17 @@ pub struct Cloud {
     pub bot_files_bucket: String,
     /// The state machine.
     pub state_machine_arn: String,
+    /// Lambda.
+    pub lambda: aws_sdk_lambda::Client,
+    /// Where it is deployed.
+    pub account: Account,
 }
 
 /// The name of the table.
 pub const TABLE: &str = NAME;
+
+/// The sender of the mails.
+const MAIL_FROM: &str = "spooky-days@example.org";
 
 impl Cloud {
     /// What was deployed in an account.
@@ -149,6 +158,8 @@ impl Cloud {
             sfn: aws_sdk_sfn::Client::new(&aws),
             s3: aws_sdk_s3::Client::new(&aws),
             secrets: aws_sdk_secretsmanager::Client::new(&aws),
+            lambda: aws_sdk_lambda::Client::new(&aws),
+            account: account.clone(),
             table: Table::new(dynamodb.clone(), TABLE),
             dynamodb,
             image_bucket: format!("{NAME}-{}-images", account.id()),
@@ -182,6 +193,29 @@ impl Cloud {
             .make_secret("x-credentials", &json!(settings.x_credentials))
             .await
             .context("making the secret of X")?;
+        let review_secret = cloud
+            .make_secret("review", &json!({"current": settings.review_key}))
+            .await
+            .context("making the secret of the approval page")?;
+        cloud
+            .verify_sender(&aws)
+            .await
+            .context("verifying the sender of the mails")?;
+        let described = functions()?;
+        for (name, function) in &described {
+            let zip = zips
+                .get(name)
+                .with_context(|| format!("{name} was not built"))?;
+            cloud
+                .make_function(settings, name, function, zip)
+                .await
+                .with_context(|| format!("making the function {name}"))?;
+        }
+        // Known only once its function is there, and the functions are to know it.
+        let review_url = cloud
+            .make_review_url()
+            .await
+            .context("making the address of the approval page")?;
         let lease = settings.lease_seconds.to_string();
         let environment: HashMap<&str, &str> = HashMap::from([
             ("TABLE_NAME", TABLE),
@@ -192,30 +226,34 @@ impl Cloud {
             ("X_CREDENTIALS_SECRET_ARN", x_secret.as_str()),
             ("X_API_BASE_URL", settings.x_url.as_str()),
             ("LEASE_SECONDS", lease.as_str()),
+            ("REVIEW_SECRET_ARN", review_secret.as_str()),
+            ("REVIEW_BASE_URL", review_url.as_str()),
+            ("MAIL_FROM", MAIL_FROM),
         ]);
-        let mut definition = DEFINITION.to_owned();
-        let mut record_result = String::new();
-        for (name, function) in functions()? {
-            let zip = zips
-                .get(&name)
-                .with_context(|| format!("{name} was not built"))?;
-            let arn = make_function(&aws, account, settings, &environment, &name, &function, zip)
+        let mut definition = DEFINITION.replace("${table_name}", TABLE);
+        let mut aliases = BTreeMap::new();
+        for (name, function) in &described {
+            let arn = cloud
+                .publish_function(&environment, name, function)
                 .await
-                .with_context(|| format!("making the function {name}"))?;
+                .with_context(|| format!("publishing the function {name}"))?;
             definition = definition.replace(
                 &format!("${{{}_function_arn}}", name.replace('-', "_")),
                 &arn,
             );
-            if name == "record-result" {
-                record_result = arn;
-            }
+            aliases.insert(name.as_str(), arn);
         }
+        let alias = |name: &str| {
+            aliases
+                .get(name)
+                .with_context(|| format!("functions.json has no {name}"))
+        };
         cloud
             .make_state_machine(account, &definition)
             .await
             .context("making the state machine")?;
         cloud
-            .make_rule(&aws, &record_result)
+            .make_rule(&aws, alias("record-result")?)
             .await
             .context("making the rule on failed executions")?;
         cloud
@@ -277,6 +315,149 @@ impl Cloud {
             Err(error) => return Err(error.into()),
         };
         arn.context("the secret has no ARN")
+    }
+
+    async fn verify_sender(&self, aws: &SdkConfig) -> anyhow::Result<()> {
+        let ses = aws_sdk_sesv2::Client::new(aws);
+        let made = ses
+            .create_email_identity()
+            .email_identity(MAIL_FROM)
+            .send()
+            .await;
+        match made {
+            Err(error)
+                if !error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_already_exists_exception()) =>
+            {
+                Err(error.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn make_function(
+        &self,
+        settings: &Settings,
+        name: &str,
+        function: &Function,
+        zip: &[u8],
+    ) -> anyhow::Result<()> {
+        let full_name = format!("{NAME}-{name}");
+        // From an earlier start: with today's code and ports it is another function.
+        let gone = self
+            .lambda
+            .delete_function()
+            .function_name(&full_name)
+            .send()
+            .await;
+        if let Err(error) = gone
+            && !error
+                .as_service_error()
+                .is_some_and(|e| e.is_resource_not_found_exception())
+        {
+            return Err(error.into());
+        }
+        let timeout = settings
+            .timeouts
+            .get(name)
+            .copied()
+            .unwrap_or(function.timeout_seconds);
+        self.lambda
+            .create_function()
+            .function_name(&full_name)
+            .runtime(Runtime::from("provided.al2023"))
+            .handler("bootstrap")
+            .role(role(&self.account))
+            .timeout(timeout)
+            .memory_size(function.memory_mb)
+            .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// The address of the approval page, as browsers know it: they take `*.localhost` for this machine.
+    /// It is a function URL, whose events are those of an HTTP API, since the emulator finds HTTP APIs in one
+    /// account only.
+    async fn make_review_url(&self) -> anyhow::Result<String> {
+        let made = self
+            .lambda
+            .create_function_url_config()
+            .function_name(format!("{NAME}-review"))
+            .auth_type(FunctionUrlAuthType::None)
+            .send()
+            .await?;
+        let url = made.function_url;
+        let (id, _) = url
+            .trim_start_matches("https://")
+            .split_once('.')
+            .with_context(|| format!("the function URL {url} has no id"))?;
+        let port = self.account.url().rsplit(':').next().unwrap_or_default();
+        Ok(format!(
+            "http://{id}.lambda-url.{}.localhost:{port}",
+            ministack::REGION
+        ))
+    }
+
+    /// Gives a function its environment, and the alias that everything calls it by.
+    async fn publish_function(
+        &self,
+        environment: &HashMap<&str, &str>,
+        name: &str,
+        function: &Function,
+    ) -> anyhow::Result<String> {
+        let full_name = format!("{NAME}-{name}");
+        let mut variables = HashMap::new();
+        for variable in &function.environment {
+            let Some(value) = environment.get(variable.as_str()) else {
+                bail!(
+                    "functions.json names the variable {variable}, which the local cloud does not have"
+                );
+            };
+            variables.insert(variable.clone(), (*value).to_owned());
+        }
+        self.lambda
+            .update_function_configuration()
+            .function_name(&full_name)
+            .environment(
+                Environment::builder()
+                    .set_variables(Some(variables))
+                    .build(),
+            )
+            .send()
+            .await?;
+        let published = self
+            .lambda
+            .publish_version()
+            .function_name(&full_name)
+            .send()
+            .await?;
+        let version = published.version.context("the function has no version")?;
+        let alias = self
+            .lambda
+            .create_alias()
+            .function_name(&full_name)
+            .name("live")
+            .function_version(version)
+            .send()
+            .await?;
+        alias.alias_arn.context("the alias has no ARN")
+    }
+
+    /// Runs the watchdog once, as its schedule would. What it could not do is in the answer.
+    pub async fn run_watchdog(&self) -> anyhow::Result<Value> {
+        let answer = self
+            .lambda
+            .invoke()
+            .function_name(format!("{NAME}-watchdog"))
+            .qualifier("live")
+            .payload(Blob::new("{}"))
+            .send()
+            .await
+            .context("invoking the watchdog")?;
+        let payload = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        Ok(serde_json::from_slice(&payload).unwrap_or(Value::Null))
     }
 
     async fn make_state_machine(&self, account: &Account, definition: &str) -> anyhow::Result<()> {
@@ -451,6 +632,96 @@ impl Cloud {
         Ok(states_of(&events))
     }
 
+    /// Goes on with a run that has ended without success, from the state that it was in and with that state's
+    /// recorded input, in an execution of its own that gets the claim; the emulator cannot redrive.
+    /// Gives the new execution.
+    pub async fn continue_from(&self, post: &PostId, execution: &str) -> anyhow::Result<String> {
+        let mut pages = self
+            .sfn
+            .get_execution_history()
+            .execution_arn(execution)
+            .reverse_order(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut entered = None;
+        while let Some(event) = pages.next().await {
+            let event = event.context("reading the execution's history")?;
+            ensure!(
+                event.state_exited_event_details().is_none(),
+                "{execution} failed in no state: there is nothing to go on from"
+            );
+            entered = event.state_entered_event_details().cloned();
+            if entered.is_some() {
+                break;
+            }
+        }
+        let entered = entered.context("the execution entered no state")?;
+        let input = entered.input().context("the state has no recorded input")?;
+        let machine = self
+            .sfn
+            .describe_state_machine_for_execution()
+            .execution_arn(execution)
+            .send()
+            .await
+            .context("reading the execution's definition")?;
+        let mut definition: Value = serde_json::from_str(&machine.definition)?;
+        definition["StartAt"] = json!(entered.name());
+        let name = format!("{NAME}-from-{}", entered.name());
+        let there = self
+            .sfn
+            .create_state_machine()
+            .name(&name)
+            .definition(definition.to_string())
+            .role_arn(role(&self.account))
+            .send()
+            .await;
+        let arn = match there {
+            Ok(made) => made.state_machine_arn,
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_state_machine_already_exists()) =>
+            {
+                let arn = format!("{}-from-{}", self.state_machine_arn, entered.name());
+                self.sfn
+                    .update_state_machine()
+                    .state_machine_arn(&arn)
+                    .definition(definition.to_string())
+                    .send()
+                    .await?;
+                arn
+            }
+            Err(error) => return Err(error.into()),
+        };
+        // Under a name of our own the claim is handed over before the first state can ask for it.
+        let number = Timestamp::now().as_millisecond();
+        let run = format!("continued-{number}");
+        let continued = format!("{}:{run}", arn.replace(":stateMachine:", ":execution:"));
+        ensure!(
+            self.table
+                .hand_over(post, execution, &continued, Timestamp::now())
+                .await?,
+            "{post} is not held by {execution} any more"
+        );
+        let started = self
+            .sfn
+            .start_execution()
+            .state_machine_arn(&arn)
+            .name(run)
+            .input(input)
+            .send()
+            .await
+            .context("starting the continuation")?;
+        Ok(started.execution_arn)
+    }
+
+    /// What the functions have written to their logs, as far as their invocations have ended.
+    pub async fn function_logs(&self) -> anyhow::Result<String> {
+        let log = std::fs::read(ministack::MiniStack::shared().await.log())?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
+    }
+
     /// The bytes of a picture.
     pub async fn picture(&self, key: &str) -> anyhow::Result<Vec<u8>> {
         let object = self
@@ -520,72 +791,6 @@ fn states_of(events: &[HistoryEvent]) -> Vec<State> {
         state.attempts = state.attempts.max(1);
     }
     states
-}
-
-async fn make_function(
-    aws: &SdkConfig,
-    account: &Account,
-    settings: &Settings,
-    environment: &HashMap<&str, &str>,
-    name: &str,
-    function: &Function,
-    zip: &[u8],
-) -> anyhow::Result<String> {
-    let lambda = aws_sdk_lambda::Client::new(aws);
-    let full_name = format!("{NAME}-{name}");
-    let mut variables = HashMap::new();
-    for variable in &function.environment {
-        let Some(value) = environment.get(variable.as_str()) else {
-            bail!(
-                "functions.json names the variable {variable}, which the local cloud does not have"
-            );
-        };
-        variables.insert(variable.clone(), (*value).to_owned());
-    }
-    // From an earlier start: with today's code and ports it is another function.
-    let gone = lambda
-        .delete_function()
-        .function_name(&full_name)
-        .send()
-        .await;
-    if let Err(error) = gone
-        && !error
-            .as_service_error()
-            .is_some_and(|e| e.is_resource_not_found_exception())
-    {
-        return Err(error.into());
-    }
-    let timeout = settings
-        .timeouts
-        .get(name)
-        .copied()
-        .unwrap_or(function.timeout_seconds);
-    let made = lambda
-        .create_function()
-        .function_name(&full_name)
-        .runtime(Runtime::from("provided.al2023"))
-        .handler("bootstrap")
-        .role(role(account))
-        .timeout(timeout)
-        .memory_size(function.memory_mb)
-        .environment(
-            Environment::builder()
-                .set_variables(Some(variables))
-                .build(),
-        )
-        .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
-        .publish(true)
-        .send()
-        .await?;
-    let version = made.version.context("the function has no version")?;
-    let alias = lambda
-        .create_alias()
-        .function_name(&full_name)
-        .name("live")
-        .function_version(version)
-        .send()
-        .await?;
-    alias.alias_arn.context("the alias has no ARN")
 }
 
 fn role(account: &Account) -> String {

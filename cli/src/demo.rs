@@ -1,8 +1,9 @@
 //! `spooky demo`.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail, ensure};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bot_files::Pick;
 use clap::Args;
 use jiff::civil::Date;
@@ -13,6 +14,7 @@ use stand_ins::{openai, x};
 use crate::{
     Files, Progress, Which,
     cloud::{self, Cloud, Ended, Settings},
+    review::{self, Mails},
     say,
 };
 
@@ -27,6 +29,9 @@ pub struct Demo {
     /// Which of the date's posts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     slot: u32,
+    /// Wait for a person to decide on the approval page, instead of approving there by itself.
+    #[arg(long)]
+    approve: bool,
     /// End with one line, one JSON object.
     #[arg(long)]
     json: bool,
@@ -134,6 +139,7 @@ impl Servers {
                 openai_key,
                 x_url,
                 x_credentials,
+                review_key: stand_in_review_key(),
                 lease_seconds: 90,
                 timeouts: HashMap::new(),
             },
@@ -153,6 +159,11 @@ pub fn stand_in_credentials() -> x::Credentials {
     }
 }
 
+/// The key that signs the links of the local cloud, which nobody can reach but this machine.
+fn stand_in_review_key() -> String {
+    BASE64_STANDARD.encode("stand-in key of the approval page")
+}
+
 impl Demo {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let files = Files::read(&self.which.bot)?;
@@ -169,7 +180,10 @@ impl Demo {
         let execution = cloud
             .start(&cloud::ad_hoc(&self.which.bot, date, self.slot))
             .await?;
-        let ended = cloud.wait(&execution, |state| progress.step(state)).await?;
+        let ended = tokio::select! {
+            ended = cloud.wait(&execution, |state| progress.step(state)) => ended?,
+            error = self.answer(&cloud, &progress) => return Err(error),
+        };
         let result = self.result(&cloud, &providers, date, &ended).await;
         progress.step("stopping the local cloud");
         ministack.stop().await?;
@@ -178,6 +192,29 @@ impl Demo {
         match self.json {
             true => say(&result.to_string()),
             false => say(&described(&result)),
+        }
+    }
+
+    /// Looks after the approval until the run has ended; comes back with an error only.
+    async fn answer(&self, cloud: &Cloud, progress: &Progress) -> anyhow::Error {
+        let mut mails = Mails::of(&cloud.account);
+        loop {
+            let new = match mails.new_ones().await {
+                Ok(new) => new,
+                Err(error) => return error,
+            };
+            for mail in new {
+                let Some(link) = &mail.link else { continue };
+                if self.approve {
+                    progress.note(&format!("mail to {}: {}", mail.to, mail.subject));
+                    progress.note(&format!("decide at {link}"));
+                } else if let Err(error) = review::approve(link).await {
+                    return error.context("approving on the page");
+                } else {
+                    progress.step(&format!("approved on the page as {}", mail.to));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
@@ -245,6 +282,7 @@ impl Demo {
             "image": image,
             "tweetId": document["tweet"]["id"],
             "timeline": timeline,
+            "approvedBy": document["approval"]["decision"]["by"],
             "outcome": document["record"]["outcome"],
             "costUsd": document["record"]["costUsd"],
             "execution": ended.execution,
@@ -272,7 +310,7 @@ fn described(result: &Value) -> String {
         })
         .collect();
     format!(
-        "{} is {}.\n\n{}\n\nAlt text: {}\nPicture:  {}\nTimeline: {}\nTweet:    {}\nCost:     ${:.3} had this been real\n\n{}",
+        "{} is {}.\n\n{}\n\nAlt text: {}\nPicture:  {}\nTimeline: {}\nTweet:    {}\nApproved: by {}\nCost:     ${:.3} had this been real\n\n{}",
         text("postId"),
         text("outcome"),
         text("caption"),
@@ -280,6 +318,7 @@ fn described(result: &Value) -> String {
         text("image"),
         text("timeline"),
         text("tweetId"),
+        text("approvedBy"),
         result["costUsd"].as_f64().unwrap_or_default(),
         states.join("\n")
     )

@@ -1,10 +1,14 @@
 //! The `spooky` command: the local cloud, its stand-ins, and what runs on them.
 
+mod approvals;
 pub mod cloud;
 mod demo;
 mod local;
 mod preview;
+mod review;
 mod show;
+
+pub use review::form_field;
 
 use std::{
     io::{IsTerminal, Write},
@@ -41,8 +45,16 @@ enum Command {
     Run(show::Run),
     /// List the executions of the local cloud.
     Runs(show::Runs),
-    /// Show a post (bot/date/slot) or an execution of the local cloud.
+    /// Show a post (bot/date/slot) with its audit trail, or an execution of the local cloud.
     Show(show::Show),
+    /// List the approvals that wait for a person.
+    Approvals(approvals::Approvals),
+    /// Approve a post, perhaps with other texts, under the rules of the approval page.
+    Approve(approvals::Approve),
+    /// Ask for another picture of a post.
+    Regenerate(approvals::Regenerate),
+    /// Refuse a post.
+    Reject(approvals::Reject),
 }
 
 /// Which bot.
@@ -67,6 +79,10 @@ pub async fn run(cli: Cli) -> ExitCode {
             Command::Run(run) => run.run().await,
             Command::Runs(runs) => runs.run().await,
             Command::Show(show) => show.run().await,
+            Command::Approvals(approvals) => approvals.run().await,
+            Command::Approve(approve) => approve.run().await,
+            Command::Regenerate(regenerate) => regenerate.run().await,
+            Command::Reject(reject) => reject.run().await,
         }
     };
     tokio::select! {

@@ -13,6 +13,7 @@ use crate::{
     Files, Progress, Which,
     cloud::{self, Cloud},
     demo::Servers,
+    review::Mails,
     say,
 };
 
@@ -68,7 +69,7 @@ impl Local {
              State machine: {}\n\
              Timeline:      {}\n\
              Log:           {}\n\
-             In another terminal: cargo run -- run, runs, show",
+             In another terminal: cargo run -- run, runs, show, approvals, approve, regenerate, reject",
             ministack.url(),
             account.id(),
             ministack::REGION,
@@ -76,16 +77,19 @@ impl Local {
             providers.settings.x_url,
             ministack.log().display(),
         ))?;
-        self.start_slots(&cloud, &files.bot).await
+        self.keep_time(&cloud, &files.bot).await
     }
 
-    /// Starts each slot when its schedule would, for ever. The clock is looked at every ten seconds,
-    /// so that a laptop that slept through a slot's start still starts it, unless the slot is too late.
-    async fn start_slots(&self, cloud: &Cloud, bot: &Bot) -> anyhow::Result<()> {
+    /// Does what schedules do, for ever: starts each slot, runs the watchdog every minute, and tells the mails.
+    /// The clock is looked at every second, so that a laptop that slept through a slot's start still starts it,
+    /// unless the slot is too late.
+    async fn keep_time(&self, cloud: &Cloud, bot: &Bot) -> anyhow::Result<()> {
         let mut looked = Timestamp::now();
+        let mut watched = looked;
         let mut started = HashSet::new();
+        let mut mails = Mails::of(&cloud.account);
         loop {
-            tokio::time::sleep(Duration::from_secs(10)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
             let now = Timestamp::now();
             for (number, at) in due(bot, looked, now)? {
                 if started.insert((number, at)) {
@@ -96,6 +100,19 @@ impl Local {
                 }
             }
             looked = now;
+            for mail in mails.new_ones().await? {
+                say(&format!("mail to {}: {}", mail.to, mail.subject))?;
+                if let Some(link) = &mail.link {
+                    say(&format!("  decide at {link}"))?;
+                }
+            }
+            if now.duration_since(watched) >= SignedDuration::from_mins(1) {
+                watched = now;
+                let answer = cloud.run_watchdog().await?;
+                if let Some(error) = answer["errorMessage"].as_str() {
+                    say(&format!("the watchdog: {error}"))?;
+                }
+            }
         }
     }
 }
@@ -150,14 +167,14 @@ mod tests {
         let files = Files::read("spooky-days").unwrap();
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let fires = |from: &str, to: &str| due(&files.bot, at(from), at(to)).unwrap();
-        // 8:00 in New York less the lead of ten minutes.
+        // 8:00 in New York less the lead of two hours.
         assert_eq!(
             fires("2026-11-24T00:00:00Z", "2026-11-24T23:00:00Z"),
-            [(1, at("2026-11-24T12:50:00Z"))]
+            [(1, at("2026-11-24T11:00:00Z"))]
         );
         assert_eq!(
             fires("2026-10-30T00:00:00Z", "2026-10-30T23:00:00Z"),
-            [(1, at("2026-10-30T11:50:00Z"))]
+            [(1, at("2026-10-30T10:00:00Z"))]
         );
         // A Saturday.
         assert_eq!(fires("2026-11-28T06:00:00Z", "2026-11-28T23:00:00Z"), []);

@@ -142,6 +142,8 @@ impl Show {
             if let Some(day) = shown["day"].as_object_mut() {
                 day.remove("voice");
             }
+            shown["approvals"] = json!(cloud.table.approvals(&post).await?);
+            shown["audit"] = json!(cloud.table.audit_trail(&post).await?);
             shown
         };
         match self.json {

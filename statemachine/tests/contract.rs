@@ -28,6 +28,7 @@ fn errors() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("pick-day", pick_day::Error::VARIANTS),
         ("post-tweet", post_tweet::Error::VARIANTS),
         ("record-result", record_result::Error::VARIANTS),
+        ("request-approval", request_approval::Error::VARIANTS),
         ("store-image", store_image::Error::VARIANTS),
     ])
 }
@@ -36,12 +37,12 @@ fn definition() -> Value {
     serde_json::from_str(DEFINITION).unwrap()
 }
 
-/// Every Task state with its name and its function.
+/// Every Task state of a function, with its name and its function.
 fn tasks(definition: &Value) -> Vec<(String, String, Value)> {
     let states = definition["States"].as_object().unwrap();
     states
         .iter()
-        .filter(|(_, state)| state["Type"] == "Task")
+        .filter(|(_, state)| state["Resource"] == "arn:aws:states:::lambda:invoke")
         .map(|(name, state)| {
             let placeholder = state["Arguments"]["FunctionName"].as_str().unwrap();
             let function = placeholder
@@ -78,7 +79,12 @@ fn the_language_is_set_once_and_the_engine_of_aws_understands_it() {
     for wrong in ["??", "?:", "$eval(", "\"Assign\"", "%{"] {
         assert!(!DEFINITION.contains(wrong), "{wrong}");
     }
-    assert_eq!(DEFINITION.matches("${").count(), tasks(&definition).len());
+    // One for each function, and the table.
+    assert_eq!(
+        DEFINITION.matches("${").count(),
+        tasks(&definition).len() + 1
+    );
+    assert_eq!(DEFINITION.matches("${table_name}").count(), 1);
 }
 
 #[test]
@@ -95,7 +101,10 @@ fn every_state_is_named_like_its_function_and_every_function_is_described() {
         used.push(function);
     }
     used.sort();
-    assert_eq!(used, described.keys().cloned().collect::<Vec<_>>());
+    let mut states: Vec<String> = described.into_keys().collect();
+    // Not states, and named by nouns.
+    states.retain(|name| name != "review" && name != "watchdog");
+    assert_eq!(used, states);
     assert_eq!(used, errors().keys().copied().collect::<Vec<_>>());
 }
 
@@ -137,16 +146,42 @@ fn a_state_waits_a_little_longer_than_its_function() {
 
 #[test]
 fn only_business_outcomes_are_caught() {
-    for (state, _, task) in tasks(&definition()) {
-        let caught: Vec<&str> = list(&task, "Catch").into_iter().flat_map(names).collect();
-        match state.as_str() {
-            "GenerateImage" => assert_eq!(caught, ["PromptRejected"]),
-            _ => assert!(caught.is_empty(), "{state} catches {caught:?}"),
-        }
-    }
     let definition = definition();
     let states = definition["States"].as_object().unwrap();
-    assert!(states.values().all(|state| state["Type"] != "Fail"));
+    for (name, state) in states {
+        let caught: Vec<&str> = list(state, "Catch").into_iter().flat_map(names).collect();
+        match name.as_str() {
+            "GenerateImage" => assert_eq!(caught, ["PromptRejected"]),
+            // A decision is there, or the time is over: RequestApproval says which.
+            "AwaitApproval" => assert_eq!(
+                caught,
+                ["DynamoDb.ConditionalCheckFailedException", "States.Timeout"]
+            ),
+            _ => assert!(caught.is_empty(), "{name} catches {caught:?}"),
+        }
+        assert_ne!(state["Type"], "Fail", "{name}");
+    }
+}
+
+#[test]
+fn the_wait_for_an_approval_is_longer_than_any_deadline_and_the_execution_longer_than_all_rounds() {
+    // The watchdog comes by every quarter of an hour.
+    const WATCHDOG_SECONDS: i64 = 15 * 60;
+    let definition = definition();
+    let state = &definition["States"]["AwaitApproval"];
+    let wait = state["TimeoutSeconds"].as_i64().unwrap();
+    assert!(wait > bot_files::MAX_DEADLINE.as_secs() + 2 * WATCHDOG_SECONDS);
+    assert_eq!(state["Catch"][0]["Next"], "RequestApproval");
+    let whole = definition["TimeoutSeconds"].as_i64().unwrap();
+    assert!(whole > i64::from(post_record::MAX_ROUNDS) * wait);
+    // The token goes where the approval is, and only while nobody has decided.
+    let arguments = &state["Arguments"];
+    assert_eq!(
+        arguments["ConditionExpression"],
+        "attribute_exists(pk) AND attribute_not_exists(decision)"
+    );
+    assert_eq!(arguments["UpdateExpression"], "SET taskToken = :token");
+    assert_eq!(DEFINITION.matches("Task.Token").count(), 1);
 }
 
 #[test]

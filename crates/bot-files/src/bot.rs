@@ -26,7 +26,7 @@ pub struct Bot {
     pub slots: Vec<Slot>,
     /// How the picture is ordered.
     pub picture: Picture,
-    /// Whether a person decides before anything is posted.
+    /// Who decides before anything is posted.
     pub approval: Approval,
     /// How posting behaves.
     pub posting: Posting,
@@ -71,15 +71,61 @@ impl Default for Picture {
     }
 }
 
+/// The longest that approvers may have, which is what the state machine's own wait is made for.
+pub const MAX_DEADLINE: SignedDuration = SignedDuration::from_hours(24);
+
+/// The most people who are asked; each gets a mail of their own.
+const MAX_APPROVERS: usize = 10;
+
+/// Who decides before anything is posted, and how long they have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Approval {
+    /// Whether anybody is asked.
+    pub policy: Policy,
+    /// Their mail addresses.
+    pub approvers: Vec<String>,
+    /// How long after the mail a decision counts, unless the post would be too late by then.
+    pub deadline: SignedDuration,
+    /// What happens when nobody decides.
+    pub on_timeout: OnTimeout,
+    /// How long before the deadline those who were asked are reminded; nobody is without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reminder: Option<SignedDuration>,
+}
+
+impl Default for Approval {
+    fn default() -> Self {
+        Approval {
+            policy: Policy::Required,
+            approvers: Vec::new(),
+            deadline: SignedDuration::from_hours(4),
+            on_timeout: OnTimeout::Skip,
+            reminder: None,
+        }
+    }
+}
+
 /// Whether a person decides before anything is posted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Approval {
+pub enum Policy {
     /// Nobody is asked.
     Off,
     /// Nothing is posted without an approval; what a `bot.toml` that is silent about it gets.
     #[default]
     Required,
+}
+
+/// What happens when nobody decides in time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnTimeout {
+    /// Nothing is posted.
+    #[default]
+    Skip,
+    /// It is posted as it was presented.
+    Post,
 }
 
 /// How posting behaves.
@@ -429,16 +475,92 @@ fn read_word<'a>(
 }
 
 fn read_approval<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Approval {
-    let section = reader
-        .get(root, "approval")
-        .and_then(|value| reader.section(value, "[approval]", &["policy"]));
-    let policy = section.and_then(|section| reader.get(section, "policy"));
-    let policy = policy.and_then(|value| read_word(reader, value, "policy", &["off", "required"]));
-    if policy.as_deref() == Some("off") {
-        Approval::Off
-    } else {
-        Approval::Required
+    let mut approval = Approval::default();
+    let known = ["policy", "approvers", "deadline", "on_timeout", "reminder"];
+    let value = reader.get(root, "approval");
+    let section = value.and_then(|value| reader.section(value, "[approval]", &known));
+    if let Some(section) = section {
+        if let Some(value) = reader.get(section, "policy")
+            && read_word(reader, value, "policy", &["off", "required"]).as_deref() == Some("off")
+        {
+            approval.policy = Policy::Off;
+        }
+        if let Some(value) = reader.get(section, "approvers") {
+            approval.approvers = read_approvers(reader, value);
+        }
+        if let Some(value) = reader.get(section, "deadline")
+            && let Some(deadline) = read_duration(reader, value, "deadline")
+        {
+            approval.deadline = deadline;
+            if deadline < SignedDuration::from_mins(5) {
+                let fix = "give it at least 5 minutes";
+                reader.problem(value.line, "nobody decides as fast as the deadline", fix);
+            }
+        }
+        if let Some(value) = reader.get(section, "on_timeout")
+            && read_word(reader, value, "on_timeout", &["skip", "post"]).as_deref() == Some("post")
+        {
+            approval.on_timeout = OnTimeout::Post;
+        }
+        if let Some(value) = reader.get(section, "reminder")
+            && let Some(reminder) = read_duration(reader, value, "reminder")
+        {
+            approval.reminder = Some(reminder);
+            if reminder >= approval.deadline {
+                reader.problem(
+                    value.line,
+                    "the reminder would come before the mail",
+                    "make it shorter than the deadline: it is the time between reminder and deadline",
+                );
+            }
+        }
     }
+    if approval.policy == Policy::Required && approval.approvers.is_empty() {
+        reader.problem(
+            section.map_or(1, |section| section.line),
+            "an approval is required, and nobody is there to give it",
+            "set approvers = [\"you@example.org\"] in [approval], or policy = \"off\"",
+        );
+    }
+    approval
+}
+
+fn read_approvers<'a>(reader: &mut Reader<'a>, value: Value<'a>) -> Vec<String> {
+    let mut approvers: Vec<String> = Vec::new();
+    let items = reader.array(value, "approvers", "mail addresses in quotes");
+    for item in items.unwrap_or_default() {
+        let Some(address) = reader.text(item, "an approver") else {
+            continue;
+        };
+        let (name, domain) = address.split_once('@').unwrap_or_default();
+        let plain = |c: char| {
+            c.is_ascii_graphic() && !matches!(c, '@' | ',' | ';' | '<' | '>' | '"' | '(' | ')')
+        };
+        if name.is_empty()
+            || !domain.trim_matches('.').contains('.')
+            || address.len() > 254
+            || !(name.chars().all(plain) && domain.chars().all(plain))
+        {
+            reader.problem(
+                item.line,
+                format!("\"{address}\" is no mail address"),
+                "write it without a name, like \"you@example.org\"",
+            );
+        } else if approvers.contains(&address) {
+            let fix = "name each approver once";
+            reader.problem(item.line, format!("\"{address}\" is there twice"), fix);
+        } else {
+            approvers.push(address);
+        }
+    }
+    if approvers.len() > MAX_APPROVERS {
+        reader.problem(
+            value.line,
+            format!("there are {} approvers", approvers.len()),
+            format!("name at most {MAX_APPROVERS}"),
+        );
+    }
+    approvers
 }
 
 fn read_late_after<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> SignedDuration {

@@ -10,7 +10,10 @@ mod problem;
 mod reader;
 mod rule;
 
-pub use bot::{Approval, Bot, Picture, Posting, Slot, Softness, Voice, fill, subject};
+pub use bot::{
+    Approval, Bot, MAX_DEADLINE, OnTimeout, Picture, Policy, Posting, Slot, Softness, Voice, fill,
+    subject,
+};
 pub use calendar::{Calendar, Day, Pick};
 pub use check::check;
 pub use problem::{Problem, Problems};

@@ -1,6 +1,6 @@
 //! One broken file for each kind of mistake, and the message that it gets.
 
-use bot_files::{Bot, Calendar, check};
+use bot_files::{Bot, Calendar, OnTimeout, Policy, check};
 
 const BOT: &str = r##"time_zone = "America/New_York"
 
@@ -91,6 +91,46 @@ fn a_mistake_in_bot_toml_is_told_with_its_line_and_the_fix() {
             "[posting]",
             "[colours]",
             "bot.toml:17: the file has no key \"colours\"; remove it, or use one of time_zone, slots, picture, approval, posting, voice",
+        ),
+        (
+            "policy = \"off\"",
+            "policy = \"required\"",
+            "bot.toml:14: an approval is required, and nobody is there to give it; set approvers = [\"you@example.org\"] in [approval], or policy = \"off\"",
+        ),
+        (
+            "policy = \"off\"",
+            "policy = \"maybe\"\napprovers = [\"a@example.org\"]",
+            "bot.toml:15: policy is \"maybe\"; make it one of \"off\", \"required\"",
+        ),
+        (
+            "policy = \"off\"",
+            "approvers = [\"Ann <ann@example.org>\"]\npolicy = \"off\"",
+            "bot.toml:15: \"Ann <ann@example.org>\" is no mail address; write it without a name, like \"you@example.org\"",
+        ),
+        (
+            "policy = \"off\"",
+            "approvers = [\"a@example.org\", \"a@example.org\"]",
+            "bot.toml:15: \"a@example.org\" is there twice; name each approver once",
+        ),
+        (
+            "policy = \"off\"",
+            "policy = \"off\"\ndeadline = \"1m\"",
+            "bot.toml:16: nobody decides as fast as the deadline; give it at least 5 minutes",
+        ),
+        (
+            "policy = \"off\"",
+            "policy = \"off\"\ndeadline = \"25h\"",
+            "bot.toml:16: deadline is \"25h\"; make it a length of time in quotes of at most 24 hours, like \"10m\" or \"1h 30m\"",
+        ),
+        (
+            "policy = \"off\"",
+            "policy = \"off\"\non_timeout = \"shrug\"",
+            "bot.toml:16: on_timeout is \"shrug\"; make it one of \"skip\", \"post\"",
+        ),
+        (
+            "policy = \"off\"",
+            "policy = \"off\"\nreminder = \"4h\"",
+            "bot.toml:16: the reminder would come before the mail; make it shorter than the deadline: it is the time between reminder and deadline",
         ),
         (
             "quality =",
@@ -581,19 +621,21 @@ fn all_problems_of_a_file_are_told_at_once_in_the_order_of_the_lines() {
 }
 
 #[test]
-fn a_bot_that_is_silent_about_approval_requires_it() {
-    let text = BOT.replace("[approval]\npolicy = \"off\"\n", "");
+fn a_bot_that_is_silent_about_approval_requires_it_and_posts_nothing_that_nobody_approved() {
+    let text = BOT.replace("policy = \"off\"\n", "approvers = [\"a@example.org\"]\n");
+    let approval = Bot::parse("bot.toml", &text).unwrap().approval;
+    assert_eq!(approval.policy, Policy::Required);
+    assert_eq!(approval.on_timeout, OnTimeout::Skip);
+    // As the state machine and the functions read it.
     assert_eq!(
-        Bot::parse("bot.toml", &text).unwrap().approval,
-        bot_files::Approval::Required
+        serde_json::to_value(&approval).unwrap(),
+        serde_json::json!({"policy": "required", "approvers": ["a@example.org"], "deadline": "PT4H", "onTimeout": "skip"})
     );
-    assert_eq!(
-        serde_json::to_value(bot_files::Approval::Required).unwrap(),
-        "required"
-    );
-    assert_eq!(
-        serde_json::to_value(bot_files::Approval::Off).unwrap(),
-        "off"
+    let silent = BOT.replace("[approval]\npolicy = \"off\"\n", "");
+    let problems = Bot::parse("bot.toml", &silent).unwrap_err().to_string();
+    assert!(
+        problems.starts_with("bot.toml:1: an approval is required"),
+        "{problems}"
     );
 }
 

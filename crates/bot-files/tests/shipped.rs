@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bot_files::{Approval, Bot, Calendar, Day, Pick, check};
+use bot_files::{Bot, Calendar, Day, Pick, Policy, check};
 use jiff::{
     ToSpan,
     civil::{Date, Weekday, date},
@@ -48,9 +48,9 @@ fn the_shipped_files_are_sound_from_2024_to_2040() {
             Weekday::Friday
         ]
     );
-    assert_eq!(slot.lead.as_mins(), 10);
+    assert_eq!(slot.lead.as_hours(), 2);
     assert_eq!(bot.time_zone().iana_name(), Some("America/New_York"));
-    assert_eq!(bot.approval, Approval::Off);
+    assert_eq!(bot.approval.policy, Policy::Required);
 }
 
 #[test]

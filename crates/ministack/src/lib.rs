@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -19,6 +20,7 @@ use aws_sdk_dynamodb::{
         TimeToLiveSpecification,
     },
 };
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -151,6 +153,29 @@ impl Account {
         &self.id
     }
 
+    /// The address of its emulator.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The mails that SES has sent since the emulator was started, oldest first.
+    pub async fn mails(&self) -> anyhow::Result<Vec<Mail>> {
+        #[derive(Deserialize)]
+        struct Mails {
+            messages: HashMap<String, Vec<Mail>>,
+        }
+        let mut mails: Mails = https::client_builder()
+            .build()?
+            .get(format!("{}/_ministack/ses/messages", self.url))
+            .query(&[("account", &self.id)])
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
+        Ok(mails.messages.remove(&self.id).unwrap_or_default())
+    }
+
     /// What SDK clients of this account are made of.
     pub async fn sdk_config(&self) -> SdkConfig {
         aws_config::defaults(BehaviorVersion::v2026_01_12())
@@ -203,6 +228,22 @@ impl Account {
             .await?;
         Ok(())
     }
+}
+
+/// A mail that was sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Mail {
+    /// The sender.
+    pub source: String,
+    /// Who got it.
+    pub to: Vec<String>,
+    /// The subject.
+    pub subject: String,
+    /// The plain text.
+    pub body_text: String,
+    /// The HTML.
+    pub body_html: String,
 }
 
 /// Closing its standard input is what tells the supervisor to stop.

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod approval;
+
 use std::{collections::HashMap, fmt, str::FromStr};
 
 use aws_sdk_dynamodb::{
@@ -13,6 +15,10 @@ use aws_sdk_dynamodb::{
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use approval::{
+    Approval, Decide, Decision, Image, MAX_ROUNDS, OnTimeout, Opened, POLICY, Verdict,
+};
 
 /// The name of a post, `bot/date/slot`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -103,6 +109,10 @@ pub enum Outcome {
     Skipped,
     /// The provider would not paint this day, however softly asked.
     Refused,
+    /// A person said no.
+    Rejected,
+    /// Nobody decided in time.
+    Expired,
 }
 
 /// Where and why an execution failed.
@@ -438,11 +448,9 @@ impl Table {
         if approval_required {
             let approval = ConditionCheck::builder()
                 .table_name(&self.name)
-                .set_key(Some(key(
-                    post.partition_key(),
-                    format!("{}#approval#{}", post.sort_key(), arm.round),
-                )))
-                .condition_expression("decision = :approved AND contentHash = :hash")
+                .set_key(Some(approval::approval_key(post, arm.round)))
+                .condition_expression("decision.verdict = :approved AND decision.#hash = :hash")
+                .expression_attribute_names("#hash", "hash")
                 .expression_attribute_values(":approved", text("approved"))
                 .expression_attribute_values(":hash", text(arm.content_hash))
                 .build()
@@ -649,6 +657,31 @@ impl Table {
         .await
     }
 
+    /// Gives the claim of one execution to another, which goes on with its run, and says so in the audit trail.
+    /// Returns false if the first does not hold it.
+    pub async fn hand_over(
+        &self,
+        post: &PostId,
+        from: &str,
+        to: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let handed = self
+            .update(
+                post,
+                "hand a claim over",
+                "SET execution = :to",
+                "execution = :from",
+                [(":to", text(to)), (":from", text(from))],
+            )
+            .await?;
+        if handed {
+            let details = serde_json::json!({"from": from, "to": to});
+            self.audit(post, now, "continued", &details).await?;
+        }
+        Ok(handed)
+    }
+
     /// Adds a line to the audit trail of a slot. The same time and name is the same line.
     pub async fn audit(
         &self,
@@ -657,21 +690,40 @@ impl Table {
         what: &str,
         details: &serde_json::Value,
     ) -> Result<(), Error> {
-        let details: AttributeValue = serde_dynamo::to_attribute_value(details)
-            .map_err(|e| Error::Unreadable(post.to_string(), e))?;
         self.client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(key(
-                post.partition_key(),
-                format!("{}#audit#{at}#{what}", post.sort_key()),
-            )))
-            .item("what", text(what))
-            .item("details", details)
+            .set_item(Some(audit_item(post, at, what, details)?))
             .send()
             .await
             .map_err(|e| failed("write the audit trail", e))?;
         Ok(())
+    }
+
+    /// The audit trail of a slot, oldest first.
+    pub async fn audit_trail(&self, post: &PostId) -> Result<Vec<AuditLine>, Error> {
+        let prefix = format!("{}#audit#", post.sort_key());
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", text(post.partition_key()))
+            .expression_attribute_values(":prefix", text(prefix))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut lines = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|e| failed("read the audit trail", e))?;
+            let line: AuditLine = serde_dynamo::from_item(item)
+                .map_err(|e| Error::Unreadable(format!("the audit trail of {post}"), e))?;
+            lines.push(line);
+        }
+        // The sort key is in the order of text, where half a second comes before the whole one.
+        lines.sort_by_key(|line| line.at);
+        Ok(lines)
     }
 
     /// A conditional update of a slot's item; false if its condition did not hold.
@@ -714,6 +766,37 @@ pub fn content_hash(image_sha256: &str, caption: &str, alt_text: &str) -> String
     }
     let hex: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
     format!("v1-{hex}")
+}
+
+/// Something that happened to a slot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditLine {
+    /// When.
+    pub at: Timestamp,
+    /// What, such as `decided`.
+    pub what: String,
+    /// Who, and what was changed.
+    pub details: serde_json::Value,
+}
+
+fn audit_item(
+    post: &PostId,
+    at: Timestamp,
+    what: &str,
+    details: &serde_json::Value,
+) -> Result<HashMap<String, AttributeValue>, Error> {
+    let line = AuditLine {
+        at,
+        what: what.to_owned(),
+        details: details.clone(),
+    };
+    let mut item: HashMap<String, AttributeValue> =
+        serde_dynamo::to_item(line).map_err(|e| Error::Unreadable(post.to_string(), e))?;
+    item.extend(key(
+        post.partition_key(),
+        format!("{}#audit#{at}#{what}", post.sort_key()),
+    ));
+    Ok(item)
 }
 
 fn record(post: &PostId, item: HashMap<String, AttributeValue>) -> Result<Record, Error> {

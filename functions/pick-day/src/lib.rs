@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
-use bot_files::{Approval, Bot, Calendar, Day, Pick, Picture, Voice};
+use bot_files::{Approval, Bot, Calendar, Day, Pick, Picture, Policy, Voice};
 use jiff::{Timestamp, civil::Date};
 use lambda_runtime::Diagnostic;
 use post_record::{Claim, Ledger, PostId, Record, Table, is_bot_name};
@@ -53,13 +53,16 @@ pub struct Output {
     /// When the post is to appear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot_time: Option<Timestamp>,
+    /// The bot's time zone, by its IANA name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// What `build-prompt` needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voice: Option<Voice>,
     /// What `generate-image` needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<Picture>,
-    /// Whether a person has to approve.
+    /// Who has to approve, and until when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
     /// The S3 versions of the bot's files.
@@ -134,6 +137,7 @@ pub async fn pick_day(
         held_by: None,
         day: None,
         slot_time: None,
+        time_zone: None,
         voice: None,
         picture: None,
         approval: None,
@@ -153,9 +157,10 @@ pub async fn pick_day(
             output.status = Status::Picked;
             output.day = Some(day);
             output.slot_time = Some(slot_time);
+            output.time_zone = bot.time_zone().iana_name().map(str::to_owned);
             output.voice = Some(bot.voice.clone());
             output.picture = Some(bot.picture.clone());
-            output.approval = Some(bot.approval);
+            output.approval = Some(bot.approval.clone());
         }
     }
     let record = Record {
@@ -164,7 +169,7 @@ pub async fn pick_day(
         claimed_at: now,
         ledger: Ledger::Claimed,
         day: serde_json::to_value(&output).map_err(|e| Error::Unexpected(e.into()))?,
-        approval_required: bot.approval == Approval::Required,
+        approval_required: bot.approval.policy == Policy::Required,
         not_after: match when {
             When::Scheduled(_) => Some(
                 slot_time
@@ -339,6 +344,7 @@ fn held_answer(post: &PostId, execution: &str, held: Record) -> Result<Output, E
             held_by: Some(held.execution),
             day: None,
             slot_time: None,
+            time_zone: None,
             voice: None,
             picture: None,
             approval: None,

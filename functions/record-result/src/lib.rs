@@ -5,7 +5,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sfn::{error::DisplayErrorContext, error::SdkError};
 use jiff::{Timestamp, civil::Date};
 use lambda_runtime::Diagnostic;
-use post_record::{Failure, Outcome, PostId, Table};
+use post_record::{Decision, Failure, Outcome, PostId, Table, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -61,8 +61,11 @@ pub struct State {
     pub prompt: Option<Value>,
     /// What `post-tweet` said.
     pub tweet: Option<Tweet>,
-    /// Why the run ended without a post, where a state of the machine decided so.
-    pub skipped: Option<String>,
+    /// What was decided about it.
+    pub approval: Option<Asked>,
+    /// What earlier pictures of the run cost, in US dollars.
+    #[serde(rename = "spentUsd")]
+    pub spent_usd: Option<f64>,
     /// The last refusal of a prompt, if the run ended with one.
     pub refusal: Option<Value>,
 }
@@ -76,6 +79,13 @@ pub struct Picked {
     pub post: String,
     /// Why nothing was picked.
     pub reason: Option<String>,
+}
+
+/// What is needed of the approval.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Asked {
+    /// Who decided what.
+    pub decision: Option<Decision>,
 }
 
 /// What `post-tweet` said.
@@ -101,7 +111,7 @@ pub struct Tweet {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// `posted`, `skipped`, `refused`, `duplicate` or `failed`.
+    /// `posted`, `skipped`, `refused`, `rejected`, `expired`, `duplicate` or `failed`.
     pub outcome: &'static str,
     /// Why, where that needs saying.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,8 +213,9 @@ async fn record_end(clients: &Clients, now: Timestamp, state: State) -> Result<O
         .post
         .parse()
         .map_err(|e: post_record::NotAPost| Error::InvalidInput(e.to_string()))?;
-    let cost_usd =
-        cost(state.draft.as_ref()) + state.tweet.as_ref().and_then(|t| t.cost_usd).unwrap_or(0.0);
+    let cost_usd = state.spent_usd.unwrap_or(0.0)
+        + cost(state.draft.as_ref())
+        + state.tweet.as_ref().and_then(|t| t.cost_usd).unwrap_or(0.0);
     let (outcome, reason) = match (state.day.status.as_str(), &state.tweet) {
         ("duplicate", _) => {
             let details = json!({"execution": state.execution, "reason": state.day.reason});
@@ -232,7 +243,7 @@ async fn record_end(clients: &Clients, now: Timestamp, state: State) -> Result<O
         ("picked", Some(tweet)) if tweet.status == "skipped" => {
             (Outcome::Skipped, tweet.reason.clone())
         }
-        ("picked", None) if state.skipped.is_some() => (Outcome::Skipped, state.skipped.clone()),
+        ("picked", None) if let Some(ended) = ended_by(state.approval.as_ref()) => ended,
         ("picked", None) if state.refusal.is_some() => (
             Outcome::Refused,
             state.refusal.as_ref().and_then(refusal_message),
@@ -248,6 +259,7 @@ async fn record_end(clients: &Clients, now: Timestamp, state: State) -> Result<O
         "draft": state.draft,
         "image": state.image,
         "prompt": state.prompt,
+        "decision": state.approval.and_then(|approval| approval.decision),
         "tweet": state.tweet,
         "costUsd": cost_usd,
     });
@@ -269,6 +281,8 @@ async fn record_end(clients: &Clients, now: Timestamp, state: State) -> Result<O
         Outcome::Posted => "posted",
         Outcome::Skipped => "skipped",
         Outcome::Refused => "refused",
+        Outcome::Rejected => "rejected",
+        Outcome::Expired => "expired",
     };
     tracing::info!(post = %post, execution = state.execution, outcome, reason, cost_usd, "recorded");
     Ok(Output {
@@ -422,6 +436,22 @@ async fn failed_state(clients: &Clients, execution: &str) -> Result<Option<Strin
         if token.is_none() {
             return Ok(None);
         }
+    }
+}
+
+/// How a decision ends a run, if it does.
+fn ended_by(approval: Option<&Asked>) -> Option<(Outcome, Option<String>)> {
+    let decision = approval?.decision.as_ref()?;
+    match &decision.verdict {
+        Verdict::Rejected { reason } => {
+            let reason = format!("rejected by {}: {reason}", decision.by);
+            Some((Outcome::Rejected, Some(reason)))
+        }
+        Verdict::Expired => {
+            let reason = "nobody decided in time".to_owned();
+            Some((Outcome::Expired, Some(reason)))
+        }
+        Verdict::Approved { .. } | Verdict::Regenerate { .. } => None,
     }
 }
 

@@ -342,7 +342,7 @@ async fn without_an_approval_of_this_very_content_nothing_is_posted() {
         );
         assert_eq!(setting.record().await.ledger, Ledger::Claimed);
     };
-    let approval = |round: u32, decision: &str, hash: &str| json!({"pk": "spooky-days#2026-10-30", "sk": format!("slot#1#approval#{round}"), "decision": decision, "contentHash": hash});
+    let approval = |round: u32, decision: &str, hash: &str| json!({"pk": "spooky-days#2026-10-30", "sk": format!("slot#1#approval#{round}"), "decision": {"verdict": decision, "hash": hash}});
     fails("no approval").await;
     let hash = setting.content_hash();
     setting.put(approval(1, "rejected", &hash)).await;

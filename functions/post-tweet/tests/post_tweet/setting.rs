@@ -255,6 +255,7 @@ fn attributes(item: Value) -> HashMap<String, AttributeValue> {
                 Value::Bool(value) => AttributeValue::Bool(*value),
                 Value::Number(value) => AttributeValue::N(value.to_string()),
                 Value::String(value) => AttributeValue::S(value.clone()),
+                Value::Object(_) => AttributeValue::M(attributes(value.clone())),
                 other => panic!("{other} is not used here"),
             };
             (name.clone(), value)

@@ -2,99 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 
-use std::collections::HashMap;
+mod approval;
+mod setting;
 
 use jiff::civil::Date;
-use ministack::MiniStack;
-use post_record::{Ledger, Outcome, PostId, Record};
+use post_record::{Ledger, Outcome};
 use serde_json::{Value, json};
-use spooky::cloud::{Cloud, Ended, Settings, Zips, ad_hoc, build_functions, scheduled};
-use stand_ins::{Fault, Kind, openai, x};
-use tokio::sync::OnceCell;
-
-const BOT: &str = "spooky-days";
-
-/// A deployment of its own, on the emulator that all tests share.
-struct Machine {
-    cloud: Cloud,
-    openai: openai::OpenAi,
-    x: x::X,
-}
-
-impl Machine {
-    async fn new() -> Machine {
-        static ZIPS: OnceCell<Zips> = OnceCell::const_new();
-        let zips = ZIPS
-            .get_or_init(async || build_functions().await.unwrap())
-            .await;
-        let credentials = x::Credentials {
-            api_key: "key".to_owned(),
-            api_key_secret: "key-secret".to_owned(),
-            access_token: "42-token".to_owned(),
-            access_token_secret: "token-secret".to_owned(),
-        };
-        let openai = openai::start(openai::Options {
-            port: 0,
-            api_key: "right".to_owned(),
-        })
-        .await
-        .unwrap();
-        let x = x::start(x::Options {
-            port: 0,
-            credentials: credentials.clone(),
-            name: "Spooky Days".to_owned(),
-            handle: "spooky_days".to_owned(),
-            directory: None,
-        })
-        .await
-        .unwrap();
-        let settings = Settings {
-            openai_url: openai.base_url(),
-            openai_key: "right".to_owned(),
-            x_url: x.base_url(),
-            x_credentials: credentials,
-            lease_seconds: 90,
-            timeouts: HashMap::new(),
-        };
-        let account = MiniStack::shared().await.account();
-        let cloud = Cloud::deploy(&account, &settings, zips).await.unwrap();
-        Machine { cloud, openai, x }
-    }
-
-    async fn run(&self, input: Value) -> Ended {
-        let execution = self.cloud.start(&input).await.unwrap();
-        self.cloud.wait(&execution, |_| {}).await.unwrap()
-    }
-
-    async fn run_date(&self, date: &str) -> Ended {
-        self.run(ad_hoc(BOT, date.parse().unwrap(), 1)).await
-    }
-
-    async fn record(&self, date: &str) -> Option<Record> {
-        self.cloud.table.read(&post(date, 1)).await.unwrap()
-    }
-
-    /// The record once the event of the failed execution has arrived.
-    async fn failed_record(&self, date: &str) -> Record {
-        for _ in 0..200 {
-            if let Some(record) = self.record(date).await
-                && record.failure.is_some()
-            {
-                return record;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        panic!("the failure of {date} was never recorded");
-    }
-}
-
-fn post(date: &str, slot: u32) -> PostId {
-    PostId {
-        bot: BOT.to_owned(),
-        date: date.parse().unwrap(),
-        slot,
-    }
-}
+use setting::{BOT, Machine, post};
+use spooky::cloud::{Ended, ad_hoc, scheduled};
+use stand_ins::{Fault, Kind};
 
 fn status(status: u16, body: Value) -> Kind {
     Kind::Status { status, body }
@@ -484,19 +400,13 @@ async fn a_tweet_that_never_shows_ends_unconfirmed_and_is_not_sent_again() {
 async fn a_picture_that_is_too_large_for_x_is_posted_smaller() {
     let machine = Machine::new().await;
     machine.openai.fail(Fault::once("images", Kind::Huge));
-    let mut text = std::fs::read_to_string(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../bots/spooky-days/bot.toml"
-    ))
-    .unwrap();
     // The noise is a PNG, so the bot asks for one.
-    text = text.replace("format = \"jpeg\"", "format = \"png\"");
-    assert!(text.contains("format = \"png\""));
     machine
-        .cloud
-        .put_bot_file(BOT, "bot.toml", text.into_bytes())
-        .await
-        .unwrap();
+        .edit_bot(&[
+            ("policy = \"required\"", "policy = \"off\""),
+            ("format = \"jpeg\"", "format = \"png\""),
+        ])
+        .await;
     let ended = machine.run_date("2026-10-30").await;
     assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
     assert!(ended.output["image"]["bytes"].as_u64().unwrap() <= 5_000_000);

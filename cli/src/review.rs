@@ -1,0 +1,92 @@
+//! The mails of the local cloud and their approval page, as a person with a browser would use them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, ensure};
+use ministack::Account;
+use reqwest::{StatusCode, Url};
+
+/// The mails that were sent, of which each is told once.
+pub(crate) struct Mails<'a> {
+    account: &'a Account,
+    told: usize,
+}
+
+/// A mail.
+pub(crate) struct Mail {
+    pub(crate) to: String,
+    pub(crate) subject: String,
+    /// The link to the approval page, if it is a mail that has one.
+    pub(crate) link: Option<String>,
+}
+
+impl<'a> Mails<'a> {
+    pub(crate) fn of(account: &'a Account) -> Mails<'a> {
+        Mails { account, told: 0 }
+    }
+
+    /// The mails that were sent since the last call.
+    pub(crate) async fn new_ones(&mut self) -> anyhow::Result<Vec<Mail>> {
+        let all = self
+            .account
+            .mails()
+            .await
+            .context("reading the mails that were sent")?;
+        let new = all.get(self.told..).unwrap_or_default().iter().map(|mail| {
+            let mut words = mail.body_text.split_whitespace();
+            Mail {
+                to: mail.to.join(", "),
+                subject: mail.subject.clone(),
+                link: words
+                    .find(|word| word.contains("/review/"))
+                    .map(str::to_owned),
+            }
+        });
+        let new = new.collect();
+        self.told = all.len();
+        Ok(new)
+    }
+}
+
+/// Opens the page of a link, and approves what it shows.
+pub(crate) async fn approve(link: &str) -> anyhow::Result<()> {
+    let url: Url = link.parse().context("the link of the mail")?;
+    let (host, port) = (url.host_str(), url.port_or_known_default());
+    let (host, port) = host.zip(port).context("the link has no host")?;
+    // Not every system knows that a name under localhost is this machine.
+    let client = https::client_builder()
+        .resolve(host, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .build()?;
+    let page = client.get(url.clone()).send().await?.error_for_status()?;
+    let page = page.text().await?;
+    let mut form = vec![("answer", "approve".to_owned())];
+    for name in ["content", "form", "caption", "altText"] {
+        let value =
+            form_field(&page, name).with_context(|| format!("the page has no field {name}"))?;
+        form.push((name, value));
+    }
+    let answer = client.post(url).form(&form).send().await?;
+    ensure!(
+        answer.status() == StatusCode::SEE_OTHER,
+        "the page answers {}",
+        answer.status()
+    );
+    Ok(())
+}
+
+/// The value of a field of the approval page, with its character references resolved.
+pub fn form_field(page: &str, name: &str) -> Option<String> {
+    let (_, rest) = page.split_once(&format!("name=\"{name}\""))?;
+    let value = if let Some(rest) = rest.strip_prefix(" value=\"") {
+        rest.split_once('"')?.0
+    } else {
+        rest.split_once(">\n")?.1.split_once("</textarea>")?.0
+    };
+    Some(
+        value
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&amp;", "&"),
+    )
+}

@@ -1,0 +1,148 @@
+//! A deployment of its own for each test, on the emulator that all of them share.
+
+use std::collections::HashMap;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use ministack::{Mail, MiniStack};
+use post_record::{PostId, Record};
+use serde_json::Value;
+use spooky::cloud::{Cloud, Ended, Settings, Zips, ad_hoc, build_functions};
+use stand_ins::{openai, x};
+use tokio::sync::OnceCell;
+
+pub const BOT: &str = "spooky-days";
+
+/// What must never be seen anywhere but where it belongs.
+pub const SECRETS: [&str; 4] = [
+    "planted-openai-key",
+    "planted-x-key-secret",
+    "planted-x-token-secret",
+    "planted key of the approval page",
+];
+
+pub struct Machine {
+    pub cloud: Cloud,
+    pub openai: openai::OpenAi,
+    pub x: x::X,
+}
+
+impl Machine {
+    /// One whose bot asks nobody.
+    pub async fn new() -> Machine {
+        let machine = Machine::asking().await;
+        machine
+            .edit_bot(&[("policy = \"required\"", "policy = \"off\"")])
+            .await;
+        machine
+    }
+
+    /// One with the shipped bot, which asks its owner.
+    pub async fn asking() -> Machine {
+        static ZIPS: OnceCell<Zips> = OnceCell::const_new();
+        let zips = ZIPS
+            .get_or_init(async || build_functions().await.unwrap())
+            .await;
+        let [openai_key, x_key_secret, x_token_secret, review_key] = SECRETS;
+        let credentials = x::Credentials {
+            api_key: "key".to_owned(),
+            api_key_secret: x_key_secret.to_owned(),
+            access_token: "42-token".to_owned(),
+            access_token_secret: x_token_secret.to_owned(),
+        };
+        let openai = openai::start(openai::Options {
+            port: 0,
+            api_key: openai_key.to_owned(),
+        })
+        .await
+        .unwrap();
+        let x = x::start(x::Options {
+            port: 0,
+            credentials: credentials.clone(),
+            name: "Spooky Days".to_owned(),
+            handle: "spooky_days".to_owned(),
+            directory: None,
+        })
+        .await
+        .unwrap();
+        let settings = Settings {
+            openai_url: openai.base_url(),
+            openai_key: openai_key.to_owned(),
+            x_url: x.base_url(),
+            x_credentials: credentials,
+            review_key: BASE64_STANDARD.encode(review_key),
+            lease_seconds: 90,
+            timeouts: HashMap::new(),
+        };
+        let account = MiniStack::shared().await.account();
+        let cloud = Cloud::deploy(&account, &settings, zips).await.unwrap();
+        Machine { cloud, openai, x }
+    }
+
+    /// Gives the shipped bot other settings.
+    pub async fn edit_bot(&self, changes: &[(&str, &str)]) {
+        let path = format!("{}/../bots/{BOT}/bot.toml", env!("CARGO_MANIFEST_DIR"));
+        let mut text = std::fs::read_to_string(path).unwrap();
+        for (from, to) in changes {
+            assert!(text.contains(from), "bot.toml has no {from}");
+            text = text.replace(from, to);
+        }
+        self.cloud
+            .put_bot_file(BOT, "bot.toml", text.into_bytes())
+            .await
+            .unwrap();
+    }
+
+    pub async fn run(&self, input: Value) -> Ended {
+        let execution = self.cloud.start(&input).await.unwrap();
+        self.ended(&execution).await
+    }
+
+    pub async fn run_date(&self, date: &str) -> Ended {
+        self.run(ad_hoc(BOT, date.parse().unwrap(), 1)).await
+    }
+
+    pub async fn ended(&self, execution: &str) -> Ended {
+        self.cloud.wait(execution, |_| {}).await.unwrap()
+    }
+
+    pub async fn record(&self, date: &str) -> Option<Record> {
+        self.cloud.table.read(&post(date, 1)).await.unwrap()
+    }
+
+    /// The record once the event of the failed execution has arrived.
+    pub async fn failed_record(&self, date: &str) -> Record {
+        until(&format!("the failure of {date}"), async || {
+            let record = self.record(date).await?;
+            record.failure.is_some().then_some(record)
+        })
+        .await
+    }
+
+    /// The mails, once there are so many.
+    pub async fn mails(&self, count: usize) -> Vec<Mail> {
+        until(&format!("{count} mails"), async || {
+            let mails = self.cloud.account.mails().await.unwrap();
+            (mails.len() >= count).then_some(mails)
+        })
+        .await
+    }
+}
+
+/// Looks again and again until something is there.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..1200 {
+        if let Some(there) = look().await {
+            return there;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{what} never came");
+}
+
+pub fn post(date: &str, slot: u32) -> PostId {
+    PostId {
+        bot: BOT.to_owned(),
+        date: date.parse().unwrap(),
+        slot,
+    }
+}

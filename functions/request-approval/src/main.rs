@@ -1,0 +1,16 @@
+//! The Lambda function around [`request_approval::request_approval`].
+
+use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use request_approval::{Clients, Config, Input, request_approval};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let config = Config::from_env()?;
+    let clients = Clients::new(&https::aws_config().await, &config);
+    run(service_fn(async |event: LambdaEvent<Input>| {
+        request_approval(&clients, &config, Timestamp::now(), event.payload).await
+    }))
+    .await
+}

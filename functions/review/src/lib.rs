@@ -1,0 +1,518 @@
+#![doc = include_str!("../README.md")]
+
+mod page;
+
+use anyhow::{Context, anyhow};
+use approval_decision::{Answer, Outcome, Problems, Standing, decide, standing};
+use aws_config::SdkConfig;
+use aws_sdk_s3::error::SdkError;
+use jiff::Timestamp;
+use lambda_http::{
+    Body, Request, RequestExt, Response,
+    http::{HeaderMap, Method, StatusCode, header},
+};
+use maud::Markup;
+use post_record::{Approval, Table};
+use review_link::{Keys, Link, Purpose};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::RwLock;
+
+/// The longest form, in bytes: a caption, an alt text, a note and a reason in an encoding that triples them.
+const MAX_BODY: usize = 32 * 1024;
+
+/// The largest picture that the function passes on: Lambda answers with 6 MB at most, and base64 takes a third more.
+const MAX_PICTURE: u64 = 4_000_000;
+
+/// For how long the signing keys are kept in memory, in seconds.
+const KEYS_AGE: i64 = 300;
+
+/// Answers a request. What goes wrong on our side is logged, and the answer says that nothing was decided.
+pub async fn review(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    request: Request,
+) -> Response<Body> {
+    let is_head = request.method() == Method::HEAD;
+    let answer = match route(clients, config, now, &request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::error!(error = %format!("{error:#}"), "not answered");
+            Answered::page(StatusCode::SERVICE_UNAVAILABLE, page::out_of_order())
+        }
+    };
+    answer.into_response(is_head)
+}
+
+/// What the function needs from its environment.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The name of the table.
+    pub table_name: String,
+    /// The bucket of the pictures.
+    pub image_bucket: String,
+    /// The secret with the signing keys.
+    pub review_secret_arn: String,
+    /// Where this page is, as people see it.
+    pub review_base_url: String,
+}
+
+impl Config {
+    /// Reads the environment; a missing variable is named.
+    pub fn from_env() -> Result<Config, anyhow::Error> {
+        let variable = |name: &str| {
+            std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
+        };
+        Ok(Config {
+            table_name: variable("TABLE_NAME")?,
+            image_bucket: variable("IMAGE_BUCKET")?,
+            review_secret_arn: variable("REVIEW_SECRET_ARN")?,
+            review_base_url: variable("REVIEW_BASE_URL")?,
+        })
+    }
+}
+
+/// What the function talks to.
+#[derive(Debug)]
+pub struct Clients {
+    /// The table and Step Functions.
+    pub decision: approval_decision::Clients,
+    /// The pictures.
+    pub s3: aws_sdk_s3::Client,
+    /// The signing keys.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// The signing keys as they were read, and when.
+    keys: RwLock<Option<(Timestamp, Keys)>>,
+}
+
+impl Clients {
+    /// The clients of an AWS configuration.
+    pub fn new(aws: &SdkConfig, config: &Config) -> Clients {
+        Clients {
+            decision: approval_decision::Clients {
+                table: Table::new(aws_sdk_dynamodb::Client::new(aws), &config.table_name),
+                sfn: aws_sdk_sfn::Client::new(aws),
+            },
+            s3: aws_sdk_s3::Client::new(aws),
+            secrets: aws_sdk_secretsmanager::Client::new(aws),
+            keys: RwLock::new(None),
+        }
+    }
+
+    /// Asks something of the signing keys. A `None` is asked again of fresh ones, since they may have been changed.
+    async fn with_keys<T>(
+        &self,
+        config: &Config,
+        now: Timestamp,
+        ask: impl Fn(&Keys) -> Option<T>,
+    ) -> anyhow::Result<Option<T>> {
+        // How old the keys may be for a yes, and for a no: a guess must not cost a request each.
+        for age in [KEYS_AGE, KEYS_AGE / 10] {
+            let fresh = |(read, _): &&(Timestamp, Keys)| now.as_second() - read.as_second() < age;
+            let kept = self.keys.read().await;
+            if let Some((_, keys)) = kept.as_ref().filter(fresh) {
+                match ask(keys) {
+                    Some(answer) => return Ok(Some(answer)),
+                    None => continue,
+                }
+            }
+            drop(kept);
+            let keys = Keys::read(&self.secrets, &config.review_secret_arn).await?;
+            let answer = ask(&keys);
+            *self.keys.write().await = Some((now, keys));
+            return Ok(answer);
+        }
+        Ok(None)
+    }
+}
+
+/// An answer before it gets the headers that all have.
+struct Answered {
+    status: StatusCode,
+    content_type: &'static str,
+    body: Vec<u8>,
+    header: Option<(header::HeaderName, String)>,
+}
+
+impl Answered {
+    fn page(status: StatusCode, page: Markup) -> Answered {
+        Answered {
+            status,
+            content_type: "text/html; charset=utf-8",
+            body: page.into_string().into_bytes(),
+            header: None,
+        }
+    }
+
+    /// The one answer for every link and address that is not ours.
+    fn unknown() -> Answered {
+        Answered::page(StatusCode::NOT_FOUND, page::unknown())
+    }
+
+    fn into_response(self, is_head: bool) -> Response<Body> {
+        let body = match is_head {
+            true => Body::Empty,
+            false if self.content_type.starts_with("text/") => {
+                Body::Text(String::from_utf8_lossy(&self.body).into_owned())
+            }
+            false => Body::Binary(self.body),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        let fixed = [
+            (header::CONTENT_TYPE, self.content_type.to_owned()),
+            (header::CACHE_CONTROL, "no-store".to_owned()),
+            (
+                header::CONTENT_SECURITY_POLICY,
+                page::content_security_policy(),
+            ),
+            (header::REFERRER_POLICY, "no-referrer".to_owned()),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+            (header::X_FRAME_OPTIONS, "DENY".to_owned()),
+            (
+                header::STRICT_TRANSPORT_SECURITY,
+                "max-age=63072000".to_owned(),
+            ),
+            (
+                header::HeaderName::from_static("x-robots-tag"),
+                "noindex, nofollow, noarchive".to_owned(),
+            ),
+        ];
+        for (name, value) in fixed.into_iter().chain(self.header) {
+            // Every value is of our own making, and made of what a header may hold.
+            if let Ok(value) = value.parse() {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}
+
+/// The form of the page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Form {
+    answer: String,
+    caption: String,
+    alt_text: String,
+    note: String,
+    reason: String,
+    /// The hash of the content that the page showed.
+    content: String,
+    /// The value that belongs to this link and this content.
+    form: String,
+}
+
+async fn route(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    request: &Request,
+) -> anyhow::Result<Answered> {
+    let path = request.raw_http_path().trim_start_matches('/').to_owned();
+    let (page, link_text) = path.split_once('/').unwrap_or_default();
+    let purpose = match page {
+        "review" => Purpose::Decide,
+        "picture" | "thumbnail" => Purpose::Show,
+        _ => return Ok(Answered::unknown()),
+    };
+    let verified = clients
+        .with_keys(config, now, |keys| keys.verify(purpose, link_text))
+        .await?;
+    let Some(link) = verified else {
+        return Ok(Answered::unknown());
+    };
+    if link.is_over(now) {
+        return Ok(Answered::page(StatusCode::GONE, page::link_is_over()));
+    }
+    let table = &clients.decision.table;
+    let Some(approval) = table.approval(&link.post, link.round).await? else {
+        return Ok(Answered::unknown());
+    };
+    let Some(by) = approval.approvers.get(link.approver) else {
+        return Ok(Answered::unknown());
+    };
+    let request_is = |method: &Method| request.method() == method;
+    match purpose {
+        Purpose::Show if request_is(&Method::GET) || request_is(&Method::HEAD) => {
+            picture(clients, config, &approval, page == "thumbnail").await
+        }
+        Purpose::Decide if request_is(&Method::GET) || request_is(&Method::HEAD) => {
+            shown(clients, config, now, &link, link_text, &approval, by).await
+        }
+        Purpose::Decide if request_is(&Method::POST) => {
+            answered(
+                clients, config, now, request, &link, link_text, &approval, by,
+            )
+            .await
+        }
+        _ => {
+            let allowed = match purpose {
+                Purpose::Show => "GET, HEAD",
+                Purpose::Decide => "GET, HEAD, POST",
+            };
+            let mut answer =
+                Answered::page(StatusCode::METHOD_NOT_ALLOWED, page::wrong_method(allowed));
+            answer.header = Some((header::ALLOW, allowed.to_owned()));
+            Ok(answer)
+        }
+    }
+}
+
+/// The page for whoever fetches it.
+async fn shown(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    link: &Link,
+    link_text: &str,
+    approval: &Approval,
+    by: &str,
+) -> anyhow::Result<Answered> {
+    let standing = standing(&clients.decision, now, &link.post, approval).await?;
+    Ok(match standing {
+        Standing::Open => {
+            let form = Form {
+                caption: approval.caption.clone(),
+                alt_text: approval.alt_text.clone(),
+                ..Form::default()
+            };
+            let page = open_page(
+                clients, config, now, link, link_text, approval, by, &form, None,
+            );
+            Answered::page(StatusCode::OK, page.await?)
+        }
+        Standing::Decided(decision) => {
+            let picture = picture_url(clients, config, now, link).await?;
+            Answered::page(StatusCode::OK, page::decided(approval, &decision, &picture))
+        }
+        Standing::Paused(reason) => {
+            let picture = picture_url(clients, config, now, link).await?;
+            let page = page::paused(approval, &reason, &picture);
+            Answered::page(StatusCode::OK, page)
+        }
+        standing => refused(&standing),
+    })
+}
+
+/// The answer to a form.
+#[expect(clippy::too_many_arguments, reason = "what a link leads to")]
+async fn answered(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    request: &Request,
+    link: &Link,
+    link_text: &str,
+    approval: &Approval,
+    by: &str,
+) -> anyhow::Result<Answered> {
+    let post = &link.post;
+    let form = match form(config, request) {
+        Ok(form) => form,
+        Err(status) => return Ok(Answered::page(status, page::no_form())),
+    };
+    let is_ours = clients
+        .with_keys(config, now, |keys| {
+            keys.is_form_value(link_text, &form.content, &form.form)
+                .then_some(())
+        })
+        .await?
+        .is_some();
+    let attempt = async |why: &str| {
+        tracing::warn!(%post, by, why, "an answer did not count");
+        let details = json!({"by": by, "round": link.round, "answer": form.answer, "why": why});
+        let table = &clients.decision.table;
+        table.audit(post, now, "answer-refused", &details).await
+    };
+    let answer = match form.answer.as_str() {
+        _ if !is_ours => {
+            attempt("the form is not from this page").await?;
+            return Ok(Answered::page(StatusCode::FORBIDDEN, page::no_form()));
+        }
+        "approve" => Answer::Approve {
+            caption: form.caption.clone(),
+            alt_text: form.alt_text.clone(),
+        },
+        "regenerate" => Answer::Regenerate {
+            note: form.note.clone(),
+        },
+        "reject" => Answer::Reject {
+            reason: form.reason.clone(),
+        },
+        _ => {
+            attempt("the form has no answer").await?;
+            return Ok(Answered::page(StatusCode::BAD_REQUEST, page::no_form()));
+        }
+    };
+    let outcome = decide(
+        &clients.decision,
+        now,
+        post,
+        approval,
+        &form.content,
+        by,
+        &answer,
+    )
+    .await?;
+    Ok(match outcome {
+        Outcome::Counts(decision) => {
+            tracing::info!(%post, by, verdict = decision.verdict.name(), "decided");
+            let mut answer = Answered::page(StatusCode::SEE_OTHER, page::see_other());
+            let address = format!("{}/review/{link_text}", base(config));
+            answer.header = Some((header::LOCATION, address));
+            answer
+        }
+        Outcome::Refused(standing) => {
+            attempt(page::why(&standing)).await?;
+            match &standing {
+                Standing::Decided(decision) => {
+                    let picture = picture_url(clients, config, now, link).await?;
+                    let page = page::somebody_was_faster(approval, decision, &picture);
+                    Answered::page(StatusCode::CONFLICT, page)
+                }
+                Standing::Paused(reason) => {
+                    let picture = picture_url(clients, config, now, link).await?;
+                    let page = page::paused(approval, reason, &picture);
+                    Answered::page(StatusCode::LOCKED, page)
+                }
+                standing => refused(standing),
+            }
+        }
+        Outcome::OtherContent => {
+            attempt("other content is presented by now").await?;
+            Answered::page(StatusCode::CONFLICT, page::other_content())
+        }
+        Outcome::Problems(problems) => {
+            let page = open_page(
+                clients,
+                config,
+                now,
+                link,
+                link_text,
+                approval,
+                by,
+                &form,
+                Some(&problems),
+            );
+            Answered::page(StatusCode::UNPROCESSABLE_ENTITY, page.await?)
+        }
+    })
+}
+
+/// The page of an approval that nobody can decide any more.
+fn refused(standing: &Standing) -> Answered {
+    let page = match standing {
+        Standing::ExecutionEnded(status) => page::execution_ended(status),
+        _ => page::closed(),
+    };
+    Answered::page(StatusCode::GONE, page)
+}
+
+#[expect(clippy::too_many_arguments, reason = "what a page shows")]
+async fn open_page(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    link: &Link,
+    link_text: &str,
+    approval: &Approval,
+    by: &str,
+    form: &Form,
+    problems: Option<&Problems>,
+) -> anyhow::Result<Markup> {
+    let picture = picture_url(clients, config, now, link).await?;
+    let value = clients
+        .with_keys(config, now, |keys| {
+            Some(keys.form_value(link_text, &approval.presented_hash))
+        })
+        .await?
+        .context("there are no signing keys")?;
+    Ok(page::open(approval, by, form, &value, problems, &picture))
+}
+
+/// The form of a request, or the status that says why there is none.
+fn form(config: &Config, request: &Request) -> Result<Form, StatusCode> {
+    let headers = request.headers();
+    if request.body().len() > MAX_BODY {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let kind = text(headers, header::CONTENT_TYPE).unwrap_or_default();
+    if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
+        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+    // A page without a referrer sends the origin "null", so a foreign one is refused and a missing one is not.
+    let foreign_origin =
+        text(headers, header::ORIGIN).is_some_and(|sent| sent != "null" && sent != origin(config));
+    let foreign_site = text(headers, header::HeaderName::from_static("sec-fetch-site"))
+        .is_some_and(|site| site != "same-origin");
+    if foreign_origin || foreign_site {
+        return Err(StatusCode::FORBIDDEN);
+    }
+    serde_urlencoded::from_bytes(request.body()).map_err(|_| StatusCode::BAD_REQUEST)
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}
+
+fn base(config: &Config) -> &str {
+    config.review_base_url.trim_end_matches('/')
+}
+
+/// Scheme, host and port of the base address.
+fn origin(config: &Config) -> &str {
+    let base = base(config);
+    let host = base.find("://").map_or(0, |at| at + 3);
+    base[host..]
+        .find('/')
+        .map_or(base, |path| &base[..host + path])
+}
+
+/// The address of the picture, with a link that decides nothing.
+async fn picture_url(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    link: &Link,
+) -> anyhow::Result<String> {
+    let signed = clients
+        .with_keys(config, now, |keys| Some(keys.sign(Purpose::Show, link)))
+        .await?
+        .context("there are no signing keys")?;
+    Ok(format!("{}/picture/{signed}", base(config)))
+}
+
+async fn picture(
+    clients: &Clients,
+    config: &Config,
+    approval: &Approval,
+    is_small: bool,
+) -> anyhow::Result<Answered> {
+    let key = match is_small || approval.image.bytes > MAX_PICTURE {
+        true => &approval.image.thumbnail_key,
+        false => &approval.image.key,
+    };
+    let object = clients
+        .s3
+        .get_object()
+        .bucket(&config.image_bucket)
+        .key(key)
+        .send()
+        .await;
+    let object = match object {
+        Ok(object) => object,
+        Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => {
+            return Ok(Answered::unknown());
+        }
+        Err(error) => return Err(anyhow!(error).context(format!("reading {key}"))),
+    };
+    let body = object.body.collect().await.context("reading a picture")?;
+    Ok(Answered {
+        status: StatusCode::OK,
+        content_type: "image/jpeg",
+        body: body.to_vec(),
+        header: None,
+    })
+}
