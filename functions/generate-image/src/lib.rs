@@ -446,19 +446,20 @@ fn key(input: &Input, request: &Value) -> String {
 
 /// The draft of an earlier entry.
 async fn find(clients: &Clients, config: &Config, key: &str) -> Result<Option<Output>, Error> {
-    let head = clients
+    // Not HEAD, whose 404 does not tell a missing draft from a missing bucket, and the picture would be paid in vain.
+    let object = clients
         .s3
-        .head_object()
+        .get_object()
         .bucket(&config.image_bucket)
         .key(key)
         .send()
         .await;
-    let head = match head {
-        Ok(head) => head,
-        Err(SdkError::ServiceError(e)) if e.err().is_not_found() => return Ok(None),
+    let object = match object {
+        Ok(object) => object,
+        Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => return Ok(None),
         Err(error) => return Err(s3_error("look for the draft", error)),
     };
-    let draft = head
+    let draft = object
         .metadata
         .as_ref()
         .and_then(|metadata| metadata.get("draft"))
