@@ -547,10 +547,17 @@ async fn api_key(clients: &Clients, config: &Config) -> Result<SecretString, Err
             e.column()
         ))
     })?;
-    if secret.api_key.expose_secret().is_empty() {
+    // A key is often pasted with the end of its line, and the library panics at what a header cannot hold.
+    let api_key = secret.api_key.expose_secret().trim();
+    if api_key.is_empty() {
         return Err(unusable("has an empty apiKey".to_owned()));
     }
-    Ok(secret.api_key)
+    if !api_key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(unusable(
+            "has an apiKey with characters that no key has".to_owned(),
+        ));
+    }
+    Ok(SecretString::from(api_key))
 }
 
 fn s3_error<E>(doing: &str, error: SdkError<E>) -> Error
