@@ -300,9 +300,11 @@ async fn paint(
 ) -> Result<Answer, Error> {
     let sender = http.clone();
     let timeout = config.timeout;
+    let sent_key = api_key.clone();
     // A service of our own instead of the library's, which would retry by itself.
     let service = tower::service_fn(move |factory: HttpRequestFactory| {
         let sender = sender.clone();
+        let sent_key = sent_key.clone();
         async move {
             let mut request = factory.build().await?;
             *request.timeout_mut() = Some(timeout);
@@ -310,7 +312,9 @@ async fn paint(
             if answer.status().is_success() {
                 return Ok(answer);
             }
-            Err(OpenAIError::Boxed(Box::new(Refusal::read(answer).await)))
+            Err(OpenAIError::Boxed(Box::new(
+                Refusal::read(answer, &sent_key).await,
+            )))
         }
     });
     let openai = OpenAIConfig::new()
@@ -346,7 +350,7 @@ async fn paint(
 }
 
 impl Refusal {
-    async fn read(answer: reqwest::Response) -> Refusal {
+    async fn read(answer: reqwest::Response, sent_key: &SecretString) -> Refusal {
         #[derive(Default, Deserialize)]
         struct Envelope {
             error: Option<Problem>,
@@ -374,6 +378,7 @@ impl Refusal {
             request,
             // A message can quote the key it was given, shortened; nothing after such a hint is needed.
             said: said
+                .replace(sent_key.expose_secret(), "…")
                 .split("provided:")
                 .next()
                 .unwrap_or_default()
