@@ -351,16 +351,6 @@ async fn paint(
 
 impl Refusal {
     async fn read(answer: reqwest::Response, sent_key: &SecretString) -> Refusal {
-        #[derive(Default, Deserialize)]
-        struct Envelope {
-            error: Option<Problem>,
-        }
-        #[derive(Default, Deserialize)]
-        struct Problem {
-            message: Option<String>,
-            r#type: Option<String>,
-            code: Option<String>,
-        }
         let status = answer.status().as_u16();
         let request = answer
             .headers()
@@ -368,11 +358,10 @@ impl Refusal {
             .and_then(|v| v.to_str().ok())
             .map_or_else(String::new, |id| format!(" to request {id}"));
         let body = answer.bytes().await.unwrap_or_default();
-        let envelope: Envelope = serde_json::from_slice(&body).unwrap_or_default();
-        let problem = envelope.error.unwrap_or_default();
-        let said = problem
-            .message
-            .unwrap_or_else(|| "no JSON that explains it".to_owned());
+        // Field by field, so that one of an unknown kind does not hide the others.
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let field = |name: &str| body["error"][name].as_str();
+        let said = field("message").unwrap_or("no JSON that explains it");
         Refusal {
             status,
             request,
@@ -385,8 +374,8 @@ impl Refusal {
                 .chars()
                 .take(500)
                 .collect(),
-            kind: problem.r#type.unwrap_or_default(),
-            code: problem.code.unwrap_or_default(),
+            kind: field("type").unwrap_or_default().to_owned(),
+            code: field("code").unwrap_or_default().to_owned(),
         }
     }
 }
