@@ -14,7 +14,7 @@ use aws_sdk_s3::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use lambda_runtime::Diagnostic;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -271,9 +271,19 @@ impl From<Error> for Diagnostic {
 #[derive(Deserialize)]
 struct Answer {
     data: Option<Vec<Painted>>,
+    #[serde(default, deserialize_with = "if_readable")]
     size: Option<String>,
+    #[serde(default, deserialize_with = "if_readable")]
     quality: Option<String>,
+    #[serde(default, deserialize_with = "if_readable")]
     usage: Option<Usage>,
+}
+
+/// Nothing instead of an error: only the picture itself is worth failing for.
+fn if_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
 #[derive(Deserialize)]
