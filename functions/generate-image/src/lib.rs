@@ -346,9 +346,11 @@ async fn paint(
                     timeout.as_secs()
                 ))
             }
-            OpenAIError::Reqwest(e) => {
+            OpenAIError::Reqwest(e) if e.is_connect() || e.is_builder() => {
                 Error::ServiceUnavailable(format!("OpenAI is unreachable: {}", chain(&e)))
             }
+            // The request was on its way.
+            OpenAIError::Reqwest(e) => no_picture(&format!("did not arrive whole ({})", chain(&e))),
             // The body is not quoted.
             OpenAIError::JSONDeserialize(e, _) => no_picture(&format!(
                 "is not the expected JSON (line {} column {})",
