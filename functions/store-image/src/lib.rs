@@ -170,7 +170,7 @@ impl From<Error> for Diagnostic {
 fn stem(input: &Input) -> Result<String, Error> {
     let parts: Vec<&str> = input.post.split('/').collect();
     match parts[..] {
-        [bot, date, slot] if !bot.is_empty() && date.len() == 10 && !slot.is_empty() => {
+        [bot, date, slot] if !bot.is_empty() && is_date(date) && slot.parse::<u32>().is_ok() => {
             Ok(format!(
                 "{bot}/{}/{date}/{slot}-{}",
                 date.get(..4).unwrap_or(date),
@@ -182,6 +182,15 @@ fn stem(input: &Input) -> Result<String, Error> {
             input.post
         ))),
     }
+}
+
+/// Whether a text is written like a date, whose year is part of the key.
+fn is_date(text: &str) -> bool {
+    text.len() == 10
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            4 | 7 => b == b'-',
+            _ => b.is_ascii_digit(),
+        })
 }
 
 fn decode(draft: &[u8], content_type: Option<&str>) -> Result<DynamicImage, Error> {
