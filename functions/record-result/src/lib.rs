@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use aws_config::SdkConfig;
-use aws_sdk_sfn::{error::DisplayErrorContext, error::SdkError};
+use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use jiff::{Timestamp, civil::Date};
 use lambda_runtime::Diagnostic;
 use post_record::{Failure, Outcome, PostId, Table};
@@ -404,10 +404,19 @@ async fn failed_state(clients: &Clients, execution: &str) -> Result<Option<Strin
                 return Ok(None);
             }
             Err(error) => {
-                return Err(Error::ServiceUnavailable(format!(
+                let message = format!(
                     "Step Functions did not give the history of {execution}: {}",
                     DisplayErrorContext(&error)
-                )));
+                );
+                return Err(match error {
+                    SdkError::ServiceError(e)
+                        if e.raw().status().as_u16() < 500
+                            && e.err().code() != Some("ThrottlingException") =>
+                    {
+                        Error::Unexpected(anyhow!(message))
+                    }
+                    _ => Error::ServiceUnavailable(message),
+                });
             }
         };
         for event in page.events() {
