@@ -78,6 +78,9 @@ const CALENDAR_TOML: &str = r#"
 "2026-12-24" = "the family is home"
 "#;
 
+/// A name and a value of an item.
+type Attribute = (&'static str, AttributeValue);
+
 /// The function with a table and a bucket of its own.
 struct Office {
     aws: SdkConfig,
@@ -161,7 +164,7 @@ impl Office {
     }
 
     /// Sets the switch of a bot; without attributes it is off for good.
-    async fn pause(&self, bot: &str, attributes: &[(&str, AttributeValue)]) -> anyhow::Result<()> {
+    async fn pause(&self, bot: &str, attributes: &[Attribute]) -> anyhow::Result<()> {
         let mut put = self
             .dynamodb
             .put_item()
@@ -512,7 +515,7 @@ async fn a_paused_bot_skips_until_its_pause_is_over() {
     let number = |n: i64| AttributeValue::N(n.to_string());
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let second = now().as_second();
-    let rows: [(&[(&str, AttributeValue)], Option<&str>); 8] = [
+    let rows: [(&[Attribute], Option<&str>); 8] = [
         (&[], Some("paused")),
         (&[("reason", text("a sad day"))], Some("paused: a sad day")),
         (&[("reason", text(""))], Some("paused")),
