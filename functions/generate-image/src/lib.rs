@@ -8,7 +8,7 @@ use async_openai::{
 };
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
-    error::{DisplayErrorContext, SdkError},
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -531,16 +531,20 @@ async fn api_key(clients: &Clients, config: &Config) -> Result<SecretString, Err
     let secret = match secret {
         Ok(secret) => secret.secret_string,
         Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
-        Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() < 500 => {
+        Err(SdkError::ServiceError(e))
+            if (400..500).contains(&e.raw().status().as_u16())
+                && e.err().code() != Some("ThrottlingException") =>
+        {
             return Err(unusable(format!(
                 "cannot be read: {}",
                 DisplayErrorContext(e.err())
             )));
         }
+        // Without the answer itself, which may hold the secret.
         Err(error) => {
             return Err(Error::ServiceUnavailable(format!(
                 "Secrets Manager did not give {arn}: {}",
-                DisplayErrorContext(&error)
+                chain(&error)
             )));
         }
     };
@@ -568,7 +572,7 @@ async fn api_key(clients: &Clients, config: &Config) -> Result<SecretString, Err
 
 fn s3_error<E>(doing: &str, error: SdkError<E>) -> Error
 where
-    E: std::error::Error + aws_sdk_s3::error::ProvideErrorMetadata + 'static,
+    E: std::error::Error + ProvideErrorMetadata + 'static,
 {
     let message = format!("S3 did not {doing}: {}", DisplayErrorContext(&error));
     match error {
