@@ -488,18 +488,29 @@ async fn keep(
     picture: Vec<u8>,
 ) -> Result<Output, Error> {
     let metadata = serde_json::to_string(&draft).map_err(|e| Error::Unexpected(e.into()))?;
-    let put = clients
-        .s3
-        .put_object()
-        .bucket(&config.image_bucket)
-        .key(&draft.key)
-        .content_type(&draft.content_type)
-        .set_metadata(Some(HashMap::from([("draft".to_owned(), metadata)])))
-        .if_none_match("*")
-        .body(ByteStream::from(picture))
-        .send()
-        .await;
-    match put {
+    let put = || {
+        clients
+            .s3
+            .put_object()
+            .bucket(&config.image_bucket)
+            .key(&draft.key)
+            .content_type(&draft.content_type)
+            .set_metadata(Some(HashMap::from([(
+                "draft".to_owned(),
+                metadata.clone(),
+            )])))
+            .if_none_match("*")
+            .body(ByteStream::from(picture.clone()))
+            .send()
+    };
+    let mut written = put().await;
+    // 409: another write of the key was under way, and who of the two is first is not decided.
+    for _ in 0..2 {
+        if matches!(&written, Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 409) {
+            written = put().await;
+        }
+    }
+    match written {
         Ok(_) => Ok(draft),
         Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 412 => {
             find(clients, config, &draft.key).await?.ok_or_else(|| {
@@ -576,7 +587,7 @@ where
 {
     let message = format!("S3 did not {doing}: {}", DisplayErrorContext(&error));
     match error {
-        SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
+        SdkError::ServiceError(e) if !matches!(e.raw().status().as_u16(), 409 | 500..) => {
             Error::Unexpected(anyhow!(message))
         }
         _ => Error::ServiceUnavailable(message),

@@ -959,6 +959,86 @@ async fn aws_that_answers_5xx_or_does_not_answer_is_unavailable() {
 }
 
 #[tokio::test]
+async fn an_answer_of_secrets_manager_that_is_no_secret_has_its_name_and_is_not_told() {
+    let openai = stand_in().await.unwrap();
+    let studio = Studio::new(&openai.base_url()).await.unwrap();
+    let problem = |kind: &str| json!({"__type": kind, "message": "No."}).to_string();
+    for (status, body, expected) in [
+        (400, problem("ThrottlingException"), "ServiceUnavailable"),
+        (500, problem("InternalServiceError"), "ServiceUnavailable"),
+        (400, problem("AccessDeniedException"), "SecretUnusable"),
+        (400, problem("DecryptionFailure"), "SecretUnusable"),
+        // An answer that breaks off in the middle of the secret.
+        (
+            200,
+            format!("{{\"SecretString\": \"{{\\\"apiKey\\\": \\\"{KEY}"),
+            "ServiceUnavailable",
+        ),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(wiremock::matchers::any())
+            .respond_with(ResponseTemplate::new(status).set_body_string(body.clone()))
+            .mount(&server)
+            .await;
+        let elsewhere = studio
+            .aws
+            .to_builder()
+            .endpoint_url(server.uri())
+            .retry_config(RetryConfig::disabled())
+            .build();
+        let mut clients = Clients::new(&elsewhere);
+        clients.s3 = studio.s3.clone();
+        let painted = generate_image(&clients, &studio.config, input()).await;
+        let (name, message) = told(painted.expect_err("a picture was painted"));
+        assert_eq!(name, expected, "{body}: {message}");
+        assert!(
+            message.contains(&studio.config.openai_secret_arn),
+            "{message}"
+        );
+    }
+    assert!(openai.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_paid_picture_outlives_a_conflict_with_another_write() {
+    let (openai, studio) =
+        answering(ResponseTemplate::new(200).set_body_json(picture_json(b"picture")))
+            .await
+            .unwrap();
+    // S3's answers to a key that is not there, to a write that met another one, and to the write after it.
+    let s3 = MockServer::start().await;
+    let problem = |status, code: &str| {
+        let body = format!("<Error><Code>{code}</Code><Message>No.</Message></Error>");
+        ResponseTemplate::new(status).set_body_raw(body, "application/xml")
+    };
+    Mock::given(method("GET"))
+        .respond_with(problem(404, "NoSuchKey"))
+        .mount(&s3)
+        .await;
+    Mock::given(method("PUT"))
+        .respond_with(problem(409, "ConditionalRequestConflict"))
+        .up_to_n_times(1)
+        .mount(&s3)
+        .await;
+    Mock::given(method("PUT"))
+        .and(header("if-none-match", "*"))
+        .respond_with(ResponseTemplate::new(200))
+        .expect(1)
+        .mount(&s3)
+        .await;
+    let elsewhere = studio.aws.to_builder().endpoint_url(s3.uri()).build();
+    let mut clients = Clients::new(&elsewhere);
+    clients.secrets = studio.secrets.clone();
+
+    let draft = generate_image(&clients, &studio.config, input())
+        .await
+        .unwrap();
+
+    assert!(!draft.found);
+    assert_eq!(attempts(&openai).await, 1);
+}
+
+#[tokio::test]
 async fn input_that_cannot_be_worked_on_names_its_field_and_asks_for_nothing() {
     let openai = stand_in().await.unwrap();
     let studio = Studio::new(&openai.base_url()).await.unwrap();

@@ -325,17 +325,26 @@ async fn draft(
 
 /// Writes an object, unless it is there: the key holds the hash, so it is the same.
 async fn put(clients: &Clients, config: &Config, key: &str, bytes: Vec<u8>) -> Result<(), Error> {
-    let put = clients
-        .s3
-        .put_object()
-        .bucket(&config.image_bucket)
-        .key(key)
-        .content_type("image/jpeg")
-        .if_none_match("*")
-        .body(ByteStream::from(bytes))
-        .send()
-        .await;
-    match put {
+    let bytes = Bytes::from(bytes);
+    let put = || {
+        clients
+            .s3
+            .put_object()
+            .bucket(&config.image_bucket)
+            .key(key)
+            .content_type("image/jpeg")
+            .if_none_match("*")
+            .body(ByteStream::from(bytes.clone()))
+            .send()
+    };
+    let mut written = put().await;
+    // 409: another write of the key was under way, and who of the two is first is not decided.
+    for _ in 0..2 {
+        if matches!(&written, Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 409) {
+            written = put().await;
+        }
+    }
+    match written {
         Ok(_) => Ok(()),
         Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 412 => Ok(()),
         Err(error) => Err(s3_error(&format!("keep {key}"), error)),
@@ -348,7 +357,7 @@ where
 {
     let message = format!("S3 did not {doing}: {}", DisplayErrorContext(&error));
     match error {
-        SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
+        SdkError::ServiceError(e) if !matches!(e.raw().status().as_u16(), 409 | 500..) => {
             Error::Unexpected(anyhow!(message))
         }
         _ => Error::ServiceUnavailable(message),

@@ -18,7 +18,10 @@ use lambda_runtime::Diagnostic;
 use ministack::MiniStack;
 use sha2::{Digest, Sha256};
 use store_image::{Clients, Config, Error, Input, Output, store_image};
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{any, method},
+};
 
 const DRAFT: &str = "drafts/spooky-days/2026-10-30/1/1-0123456789abcdef";
 
@@ -512,6 +515,31 @@ async fn an_s3_that_answers_5xx_or_does_not_answer_is_unavailable() {
         assert_eq!(name, "ServiceUnavailable", "{message}");
         assert!(message.contains("S3"), "{message}");
     }
+}
+
+#[tokio::test]
+async fn a_write_that_meets_another_one_is_done_again() {
+    let darkroom = Darkroom::new().await.unwrap();
+    let s3 = MockServer::start().await;
+    let draft = encoded(gradient(30, 20), ImageFormat::Png).unwrap();
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(200).set_body_raw(draft, "image/png"))
+        .mount(&s3)
+        .await;
+    let conflict = "<Error><Code>ConditionalRequestConflict</Code><Message>No.</Message></Error>";
+    Mock::given(method("PUT"))
+        .respond_with(ResponseTemplate::new(409).set_body_raw(conflict, "application/xml"))
+        .up_to_n_times(1)
+        .mount(&s3)
+        .await;
+    Mock::given(method("PUT"))
+        .respond_with(ResponseTemplate::new(200))
+        .expect(2)
+        .mount(&s3)
+        .await;
+    let elsewhere = darkroom.aws.to_builder().endpoint_url(s3.uri()).build();
+    let stored = store_image(&Clients::new(&elsewhere), &darkroom.config, input()).await;
+    assert_eq!(stored.unwrap().width, 30);
 }
 
 #[test]
