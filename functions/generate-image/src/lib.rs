@@ -31,6 +31,14 @@ pub struct Input {
     pub picture: Picture,
 }
 
+impl Input {
+    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
+    pub fn read(payload: Value) -> Result<Input, Error> {
+        serde_json::from_value(payload)
+            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
+    }
+}
+
 /// How it is painted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Picture {

@@ -10,13 +10,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The end of a run, as the state machine or as EventBridge tells it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// A status-change event.
     Event(Event),
     /// The state `RecordResult`.
     State(Box<State>),
+}
+
+impl Input {
+    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows, and would not say
+    /// which field is wrong.
+    pub fn read(payload: Value) -> Result<Input, Error> {
+        let read = if payload.get("detail").is_some() {
+            serde_json::from_value(payload).map(Input::Event)
+        } else {
+            serde_json::from_value(payload).map(|state| Input::State(Box::new(state)))
+        };
+        read.map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
+    }
 }
 
 /// "Step Functions Execution Status Change".

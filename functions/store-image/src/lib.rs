@@ -18,6 +18,7 @@ use img_parts::{
 };
 use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Which draft, for which post.
@@ -30,6 +31,14 @@ pub struct Input {
     pub round: Option<u32>,
     /// The draft's key in the bucket.
     pub draft_key: String,
+}
+
+impl Input {
+    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
+    pub fn read(payload: Value) -> Result<Input, Error> {
+        serde_json::from_value(payload)
+            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
+    }
 }
 
 /// The picture.
