@@ -19,7 +19,10 @@ use pick_day::{Clients, Config, Error, Files, Input, Output, Status, pick_day};
 use post_record::{Ledger, Record};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{any, method, path},
+};
 
 const BOT: &str = "spooky-days";
 const RUN: &str = "arn:aws:states:us-east-1:1:execution:daily-post:first";
@@ -237,6 +240,60 @@ fn told(error: Error) -> (String, String) {
     assert!(!message.is_empty(), "{name} says nothing");
     assert!(!message.contains(['\n', '\r']), "{name}: {message:?}");
     (name, message)
+}
+
+/// What the real binary answers to payloads that it cannot read, each with its name and message.
+async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
+    let runtime = MockServer::start().await;
+    let next = || Mock::given(path("/2018-06-01/runtime/invocation/next"));
+    for (i, payload) in payloads.iter().enumerate() {
+        let invocation = ResponseTemplate::new(200)
+            .insert_header("lambda-runtime-aws-request-id", i.to_string().as_str())
+            .insert_header("lambda-runtime-deadline-ms", "4102444800000")
+            .insert_header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x")
+            .set_body_json(payload);
+        next()
+            .respond_with(invocation)
+            .up_to_n_times(1)
+            .mount(&runtime)
+            .await;
+    }
+    // After that, the function waits for work that never comes.
+    let nothing = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
+    next().respond_with(nothing).mount(&runtime).await;
+    let answers = Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(202))
+        .expect(payloads.len() as u64)
+        .mount_as_scoped(&runtime)
+        .await;
+    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_pick-day"))
+        .env_clear()
+        .envs([
+            (
+                "AWS_LAMBDA_RUNTIME_API",
+                runtime.address().to_string().as_str(),
+            ),
+            ("AWS_LAMBDA_FUNCTION_NAME", "pick-day"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
+            ("AWS_REGION", "us-east-1"),
+            ("TABLE_NAME", "x"),
+            ("BOT_FILES_BUCKET", "x"),
+        ])
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    tokio::select! {
+        () = answers.wait_until_satisfied() => {}
+        ended = function.wait() => anyhow::bail!("the function ended: {}", ended?),
+    }
+    let requests = answers.received_requests().await;
+    requests
+        .iter()
+        .map(|request| Ok(request.body_json()?))
+        .collect()
 }
 
 #[tokio::test]
@@ -893,12 +950,36 @@ async fn aws_that_answers_5xx_or_does_not_answer_is_unavailable() {
 
 #[test]
 fn an_input_may_have_fields_that_this_version_does_not_know() {
-    let input: Input = serde_json::from_value(json!({
+    let input = Input::read(json!({
         "execution": RUN, "bot": BOT, "slot": 1, "date": "2026-10-30", "mood": "spooky",
         "scheduledTime": Value::Null,
     }))
     .unwrap();
     assert_eq!(input.date.as_deref(), Some("2026-10-30"));
+}
+
+#[tokio::test]
+async fn the_function_as_it_is_deployed_names_what_its_input_lacks() {
+    let rows = [
+        (json!({}), "execution"),
+        (json!(17), "input cannot be read"),
+        (json!({"execution": RUN, "slot": 1}), "bot"),
+        (json!({"execution": RUN, "bot": BOT}), "slot"),
+        (json!({"execution": RUN, "bot": BOT, "slot": "one"}), "one"),
+        (json!({"execution": RUN, "bot": BOT, "slot": 1.5}), "1.5"),
+        (
+            json!({"execution": RUN, "bot": BOT, "slot": 1, "date": 20261030}),
+            "20261030",
+        ),
+    ];
+    let payloads = rows.clone().map(|(payload, _)| payload);
+    let answers = answered(&payloads).await.unwrap();
+    assert_eq!(answers.len(), rows.len());
+    for ((payload, says), answer) in rows.into_iter().zip(answers) {
+        assert_eq!(answer["errorType"], "InvalidInput", "{payload}: {answer}");
+        let message = answer["errorMessage"].as_str().unwrap();
+        assert!(message.contains(says), "{payload}: {message}");
+    }
 }
 
 #[test]

@@ -15,7 +15,10 @@ use post_record::{Claim, Failure, Ledger, Outcome, PostId, Record};
 use proptest::prelude::*;
 use record_result::{Clients, Config, Error, Input, Output, record_result};
 use serde_json::{Value, json};
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{any, method, path},
+};
 
 const POST: &str = "spooky-days/2026-10-30/1";
 
@@ -204,7 +207,7 @@ fn now() -> Timestamp {
 }
 
 fn read(input: Value) -> Input {
-    serde_json::from_value(input.clone()).unwrap_or_else(|error| panic!("{input}: {error}"))
+    Input::read(input.clone()).unwrap_or_else(|error| panic!("{input}: {error}"))
 }
 
 /// What the state machine says at the end of a run, with what differs from an ordinary one.
@@ -266,6 +269,59 @@ fn told(error: Error) -> (String, String) {
     assert!(!message.is_empty(), "{name} says nothing");
     assert!(!message.contains(['\n', '\r']), "{name}: {message:?}");
     (name, message)
+}
+
+/// What the real binary answers to payloads that it cannot read, each with its name and message.
+async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
+    let runtime = MockServer::start().await;
+    let next = || Mock::given(path("/2018-06-01/runtime/invocation/next"));
+    for (i, payload) in payloads.iter().enumerate() {
+        let invocation = ResponseTemplate::new(200)
+            .insert_header("lambda-runtime-aws-request-id", i.to_string().as_str())
+            .insert_header("lambda-runtime-deadline-ms", "4102444800000")
+            .insert_header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x")
+            .set_body_json(payload);
+        next()
+            .respond_with(invocation)
+            .up_to_n_times(1)
+            .mount(&runtime)
+            .await;
+    }
+    // After that, the function waits for work that never comes.
+    let nothing = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
+    next().respond_with(nothing).mount(&runtime).await;
+    let answers = Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(202))
+        .expect(payloads.len() as u64)
+        .mount_as_scoped(&runtime)
+        .await;
+    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_record-result"))
+        .env_clear()
+        .envs([
+            (
+                "AWS_LAMBDA_RUNTIME_API",
+                runtime.address().to_string().as_str(),
+            ),
+            ("AWS_LAMBDA_FUNCTION_NAME", "record-result"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
+            ("AWS_REGION", "us-east-1"),
+            ("TABLE_NAME", "x"),
+        ])
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    tokio::select! {
+        () = answers.wait_until_satisfied() => {}
+        ended = function.wait() => anyhow::bail!("the function ended: {}", ended?),
+    }
+    let requests = answers.received_requests().await;
+    requests
+        .iter()
+        .map(|request| Ok(request.body_json()?))
+        .collect()
 }
 
 #[tokio::test]
@@ -791,6 +847,34 @@ proptest! {
         prop_assert_eq!(failure.redrive_count, 3);
         prop_assert_eq!(failure.error.as_deref(), Some("Error3"));
         prop_assert_eq!(failure.at.as_millisecond(), 1_793_361_600_003);
+    }
+}
+
+#[tokio::test]
+async fn the_function_as_it_is_deployed_names_what_its_input_lacks() {
+    let rows = [
+        (json!({}), "execution"),
+        (json!(null), "input cannot be read"),
+        (json!({"execution": "arn"}), "day"),
+        (
+            json!({"execution": "arn", "day": {"status": "picked"}}),
+            "post",
+        ),
+        (
+            json!({"execution": "arn", "day": {"status": "picked", "post": POST}, "tweet": {}}),
+            "status",
+        ),
+        (json!({"detail": {}}), "executionArn"),
+        (json!({"detail": {"executionArn": "arn"}}), "status"),
+        (json!({"detail": null}), "null"),
+    ];
+    let payloads = rows.clone().map(|(payload, _)| payload);
+    let answers = answered(&payloads).await.unwrap();
+    assert_eq!(answers.len(), rows.len());
+    for ((payload, says), answer) in rows.into_iter().zip(answers) {
+        assert_eq!(answer["errorType"], "InvalidInput", "{payload}: {answer}");
+        let message = answer["errorMessage"].as_str().unwrap();
+        assert!(message.contains(says), "{payload}: {message}");
     }
 }
 

@@ -16,11 +16,12 @@ use img_parts::{
 };
 use lambda_runtime::Diagnostic;
 use ministack::MiniStack;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store_image::{Clients, Config, Error, Input, Output, store_image};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
-    matchers::{any, method},
+    matchers::{any, method, path},
 };
 
 const DRAFT: &str = "drafts/spooky-days/2026-10-30/1/1-0123456789abcdef";
@@ -214,6 +215,59 @@ fn talkative(format: ImageFormat) -> anyhow::Result<Vec<u8>> {
         }
     }
     Ok(out)
+}
+
+/// What the real binary answers to payloads that it cannot read, each with its name and message.
+async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
+    let runtime = MockServer::start().await;
+    let next = || Mock::given(path("/2018-06-01/runtime/invocation/next"));
+    for (i, payload) in payloads.iter().enumerate() {
+        let invocation = ResponseTemplate::new(200)
+            .insert_header("lambda-runtime-aws-request-id", i.to_string().as_str())
+            .insert_header("lambda-runtime-deadline-ms", "4102444800000")
+            .insert_header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x")
+            .set_body_json(payload);
+        next()
+            .respond_with(invocation)
+            .up_to_n_times(1)
+            .mount(&runtime)
+            .await;
+    }
+    // After that, the function waits for work that never comes.
+    let nothing = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
+    next().respond_with(nothing).mount(&runtime).await;
+    let answers = Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(202))
+        .expect(payloads.len() as u64)
+        .mount_as_scoped(&runtime)
+        .await;
+    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_store-image"))
+        .env_clear()
+        .envs([
+            (
+                "AWS_LAMBDA_RUNTIME_API",
+                runtime.address().to_string().as_str(),
+            ),
+            ("AWS_LAMBDA_FUNCTION_NAME", "store-image"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
+            ("AWS_REGION", "us-east-1"),
+            ("IMAGE_BUCKET", "x"),
+        ])
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    tokio::select! {
+        () = answers.wait_until_satisfied() => {}
+        ended = function.wait() => anyhow::bail!("the function ended: {}", ended?),
+    }
+    let requests = answers.received_requests().await;
+    requests
+        .iter()
+        .map(|request| Ok(request.body_json()?))
+        .collect()
 }
 
 #[tokio::test]
@@ -540,6 +594,25 @@ async fn a_write_that_meets_another_one_is_done_again() {
     let elsewhere = darkroom.aws.to_builder().endpoint_url(s3.uri()).build();
     let stored = store_image(&Clients::new(&elsewhere), &darkroom.config, input()).await;
     assert_eq!(stored.unwrap().width, 30);
+}
+
+#[tokio::test]
+async fn the_function_as_it_is_deployed_names_what_its_input_lacks() {
+    let rows = [
+        (json!({}), "post"),
+        (json!("post"), "input cannot be read"),
+        (json!({"post": "spooky-days/2026-10-30/1"}), "draftKey"),
+        (json!({"post": 7, "draftKey": "d"}), "7"),
+        (json!({"post": "p", "round": "one", "draftKey": "d"}), "one"),
+    ];
+    let payloads = rows.clone().map(|(payload, _)| payload);
+    let answers = answered(&payloads).await.unwrap();
+    assert_eq!(answers.len(), rows.len());
+    for ((payload, says), answer) in rows.into_iter().zip(answers) {
+        assert_eq!(answer["errorType"], "InvalidInput", "{payload}: {answer}");
+        let message = answer["errorMessage"].as_str().unwrap();
+        assert!(message.contains(says), "{payload}: {message}");
+    }
 }
 
 #[test]
