@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use generate_image::{Clients, Config, Error, Input, Output, Picture, generate_image};
 use lambda_runtime::Diagnostic;
-use ministack::{Account, MiniStack};
+use ministack::MiniStack;
 use serde_json::{Value, json};
 use stand_ins::{Fault, Kind, openai};
 use tokio::{
@@ -38,7 +38,7 @@ struct Studio {
 
 impl Studio {
     async fn new(openai_base_url: &str) -> anyhow::Result<Studio> {
-        let account: Account = MiniStack::shared().await.account();
+        let account = MiniStack::shared().await.account();
         let aws = account.sdk_config().await;
         let s3 = aws_sdk_s3::Client::new(&aws);
         let secrets = aws_sdk_secretsmanager::Client::new(&aws);
