@@ -826,10 +826,9 @@ fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-fn failed<E, R>(doing: &'static str, error: SdkError<E, R>) -> Error
+fn failed<E>(doing: &'static str, error: SdkError<E>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: fmt::Debug + Send + Sync + 'static,
 {
     let throttled = matches!(
         error.code(),
@@ -843,7 +842,10 @@ where
     );
     let message = aws_sdk_dynamodb::error::DisplayErrorContext(&error).to_string();
     match error {
-        SdkError::ServiceError(_) if !throttled => Error::Refused(doing, message),
+        // What stands before DynamoDB answers 5xx without a code.
+        SdkError::ServiceError(e) if !throttled && e.raw().status().as_u16() < 500 => {
+            Error::Refused(doing, message)
+        }
         _ => Error::Unavailable(doing, message),
     }
 }

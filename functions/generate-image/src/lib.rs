@@ -8,13 +8,13 @@ use async_openai::{
 };
 use aws_config::SdkConfig;
 use aws_sdk_s3::{
-    error::{DisplayErrorContext, SdkError},
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use lambda_runtime::Diagnostic;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +29,14 @@ pub struct Input {
     pub prompt: String,
     /// How to paint it.
     pub picture: Picture,
+}
+
+impl Input {
+    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
+    pub fn read(payload: Value) -> Result<Input, Error> {
+        serde_json::from_value(payload)
+            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
+    }
 }
 
 /// How it is painted.
@@ -271,9 +279,19 @@ impl From<Error> for Diagnostic {
 #[derive(Deserialize)]
 struct Answer {
     data: Option<Vec<Painted>>,
+    #[serde(default, deserialize_with = "if_readable")]
     size: Option<String>,
+    #[serde(default, deserialize_with = "if_readable")]
     quality: Option<String>,
+    #[serde(default, deserialize_with = "if_readable")]
     usage: Option<Usage>,
+}
+
+/// Nothing instead of an error: only the picture itself is worth failing for.
+fn if_readable<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
 #[derive(Deserialize)]
@@ -300,9 +318,11 @@ async fn paint(
 ) -> Result<Answer, Error> {
     let sender = http.clone();
     let timeout = config.timeout;
+    let sent_key = api_key.clone();
     // A service of our own instead of the library's, which would retry by itself.
     let service = tower::service_fn(move |factory: HttpRequestFactory| {
         let sender = sender.clone();
+        let sent_key = sent_key.clone();
         async move {
             let mut request = factory.build().await?;
             *request.timeout_mut() = Some(timeout);
@@ -310,7 +330,9 @@ async fn paint(
             if answer.status().is_success() {
                 return Ok(answer);
             }
-            Err(OpenAIError::Boxed(Box::new(Refusal::read(answer).await)))
+            Err(OpenAIError::Boxed(Box::new(
+                Refusal::read(answer, &sent_key).await,
+            )))
         }
     });
     let openai = OpenAIConfig::new()
@@ -332,9 +354,11 @@ async fn paint(
                     timeout.as_secs()
                 ))
             }
-            OpenAIError::Reqwest(e) => {
+            OpenAIError::Reqwest(e) if e.is_connect() || e.is_builder() => {
                 Error::ServiceUnavailable(format!("OpenAI is unreachable: {}", chain(&e)))
             }
+            // The request was on its way.
+            OpenAIError::Reqwest(e) => no_picture(&format!("did not arrive whole ({})", chain(&e))),
             // The body is not quoted.
             OpenAIError::JSONDeserialize(e, _) => no_picture(&format!(
                 "is not the expected JSON (line {} column {})",
@@ -346,17 +370,7 @@ async fn paint(
 }
 
 impl Refusal {
-    async fn read(answer: reqwest::Response) -> Refusal {
-        #[derive(Default, Deserialize)]
-        struct Envelope {
-            error: Option<Problem>,
-        }
-        #[derive(Default, Deserialize)]
-        struct Problem {
-            message: Option<String>,
-            r#type: Option<String>,
-            code: Option<String>,
-        }
+    async fn read(answer: reqwest::Response, sent_key: &SecretString) -> Refusal {
         let status = answer.status().as_u16();
         let request = answer
             .headers()
@@ -364,24 +378,24 @@ impl Refusal {
             .and_then(|v| v.to_str().ok())
             .map_or_else(String::new, |id| format!(" to request {id}"));
         let body = answer.bytes().await.unwrap_or_default();
-        let envelope: Envelope = serde_json::from_slice(&body).unwrap_or_default();
-        let problem = envelope.error.unwrap_or_default();
-        let said = problem
-            .message
-            .unwrap_or_else(|| "no JSON that explains it".to_owned());
+        // Field by field, so that one of an unknown kind does not hide the others.
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let field = |name: &str| body["error"][name].as_str();
+        let said = field("message").unwrap_or("no JSON that explains it");
         Refusal {
             status,
             request,
             // A message can quote the key it was given, shortened; nothing after such a hint is needed.
             said: said
+                .replace(sent_key.expose_secret(), "…")
                 .split("provided:")
                 .next()
                 .unwrap_or_default()
                 .chars()
                 .take(500)
                 .collect(),
-            kind: problem.r#type.unwrap_or_default(),
-            code: problem.code.unwrap_or_default(),
+            kind: field("type").unwrap_or_default().to_owned(),
+            code: field("code").unwrap_or_default().to_owned(),
         }
     }
 }
@@ -446,19 +460,20 @@ fn key(input: &Input, request: &Value) -> String {
 
 /// The draft of an earlier entry.
 async fn find(clients: &Clients, config: &Config, key: &str) -> Result<Option<Output>, Error> {
-    let head = clients
+    // Not HEAD, whose 404 does not tell a missing draft from a missing bucket, and the picture would be paid in vain.
+    let object = clients
         .s3
-        .head_object()
+        .get_object()
         .bucket(&config.image_bucket)
         .key(key)
         .send()
         .await;
-    let head = match head {
-        Ok(head) => head,
-        Err(SdkError::ServiceError(e)) if e.err().is_not_found() => return Ok(None),
+    let object = match object {
+        Ok(object) => object,
+        Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => return Ok(None),
         Err(error) => return Err(s3_error("look for the draft", error)),
     };
-    let draft = head
+    let draft = object
         .metadata
         .as_ref()
         .and_then(|metadata| metadata.get("draft"))
@@ -481,18 +496,29 @@ async fn keep(
     picture: Vec<u8>,
 ) -> Result<Output, Error> {
     let metadata = serde_json::to_string(&draft).map_err(|e| Error::Unexpected(e.into()))?;
-    let put = clients
-        .s3
-        .put_object()
-        .bucket(&config.image_bucket)
-        .key(&draft.key)
-        .content_type(&draft.content_type)
-        .set_metadata(Some(HashMap::from([("draft".to_owned(), metadata)])))
-        .if_none_match("*")
-        .body(ByteStream::from(picture))
-        .send()
-        .await;
-    match put {
+    let put = || {
+        clients
+            .s3
+            .put_object()
+            .bucket(&config.image_bucket)
+            .key(&draft.key)
+            .content_type(&draft.content_type)
+            .set_metadata(Some(HashMap::from([(
+                "draft".to_owned(),
+                metadata.clone(),
+            )])))
+            .if_none_match("*")
+            .body(ByteStream::from(picture.clone()))
+            .send()
+    };
+    let mut written = put().await;
+    // 409: another write of the key was under way, and who of the two is first is not decided.
+    for _ in 0..2 {
+        if matches!(&written, Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 409) {
+            written = put().await;
+        }
+    }
+    match written {
         Ok(_) => Ok(draft),
         Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 412 => {
             find(clients, config, &draft.key).await?.ok_or_else(|| {
@@ -524,16 +550,20 @@ async fn api_key(clients: &Clients, config: &Config) -> Result<SecretString, Err
     let secret = match secret {
         Ok(secret) => secret.secret_string,
         Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
-        Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() < 500 => {
+        Err(SdkError::ServiceError(e))
+            if (400..500).contains(&e.raw().status().as_u16())
+                && e.err().code() != Some("ThrottlingException") =>
+        {
             return Err(unusable(format!(
                 "cannot be read: {}",
                 DisplayErrorContext(e.err())
             )));
         }
+        // Without the answer itself, which may hold the secret.
         Err(error) => {
             return Err(Error::ServiceUnavailable(format!(
                 "Secrets Manager did not give {arn}: {}",
-                DisplayErrorContext(&error)
+                chain(&error)
             )));
         }
     };
@@ -546,19 +576,26 @@ async fn api_key(clients: &Clients, config: &Config) -> Result<SecretString, Err
             e.column()
         ))
     })?;
-    if secret.api_key.expose_secret().is_empty() {
+    // A key is often pasted with the end of its line, and the library panics at what a header cannot hold.
+    let api_key = secret.api_key.expose_secret().trim();
+    if api_key.is_empty() {
         return Err(unusable("has an empty apiKey".to_owned()));
     }
-    Ok(secret.api_key)
+    if !api_key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(unusable(
+            "has an apiKey with characters that no key has".to_owned(),
+        ));
+    }
+    Ok(SecretString::from(api_key))
 }
 
 fn s3_error<E>(doing: &str, error: SdkError<E>) -> Error
 where
-    E: std::error::Error + aws_sdk_s3::error::ProvideErrorMetadata + 'static,
+    E: std::error::Error + ProvideErrorMetadata + 'static,
 {
     let message = format!("S3 did not {doing}: {}", DisplayErrorContext(&error));
     match error {
-        SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
+        SdkError::ServiceError(e) if !matches!(e.raw().status().as_u16(), 409 | 500..) => {
             Error::Unexpected(anyhow!(message))
         }
         _ => Error::ServiceUnavailable(message),

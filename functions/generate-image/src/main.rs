@@ -2,14 +2,15 @@
 
 use generate_image::{Clients, Config, Input, generate_image};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let config = Config::from_env()?;
     let clients = Clients::new(&https::aws_config().await);
-    run(service_fn(async |event: LambdaEvent<Input>| {
-        generate_image(&clients, &config, event.payload).await
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        generate_image(&clients, &config, Input::read(event.payload)?).await
     }))
     .await
 }

@@ -8,6 +8,7 @@ use jiff::{Timestamp, civil::Date};
 use lambda_runtime::Diagnostic;
 use post_record::{Claim, Ledger, PostId, Record, Table, is_bot_name};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What the schedule, or a person, asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +26,14 @@ pub struct Input {
     pub date: Option<String>,
     /// Not supported yet, and refused rather than posted for real.
     pub dry_run: Option<bool>,
+}
+
+impl Input {
+    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
+    pub fn read(payload: Value) -> Result<Input, Error> {
+        serde_json::from_value(payload)
+            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
+    }
 }
 
 /// What the slot is about.

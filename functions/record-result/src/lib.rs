@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use aws_config::SdkConfig;
-use aws_sdk_sfn::{error::DisplayErrorContext, error::SdkError};
+use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use jiff::{Timestamp, civil::Date};
 use lambda_runtime::Diagnostic;
 use post_record::{Decision, Failure, Outcome, PostId, Table, Verdict};
@@ -10,13 +10,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The end of a run, as the state machine or as EventBridge tells it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// A status-change event.
     Event(Event),
     /// The state `RecordResult`.
     State(Box<State>),
+}
+
+impl Input {
+    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows, and would not say
+    /// which field is wrong.
+    pub fn read(payload: Value) -> Result<Input, Error> {
+        let read = if payload.get("detail").is_some() {
+            serde_json::from_value(payload).map(Input::Event)
+        } else {
+            serde_json::from_value(payload).map(|state| Input::State(Box::new(state)))
+        };
+        read.map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
+    }
 }
 
 /// "Step Functions Execution Status Change".
@@ -418,10 +430,19 @@ async fn failed_state(clients: &Clients, execution: &str) -> Result<Option<Strin
                 return Ok(None);
             }
             Err(error) => {
-                return Err(Error::ServiceUnavailable(format!(
+                let message = format!(
                     "Step Functions did not give the history of {execution}: {}",
                     DisplayErrorContext(&error)
-                )));
+                );
+                return Err(match error {
+                    SdkError::ServiceError(e)
+                        if e.raw().status().as_u16() < 500
+                            && e.err().code() != Some("ThrottlingException") =>
+                    {
+                        Error::Unexpected(anyhow!(message))
+                    }
+                    _ => Error::ServiceUnavailable(message),
+                });
             }
         };
         for event in page.events() {

@@ -3,14 +3,15 @@
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use record_result::{Clients, Config, Input, record_result};
+use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let config = Config::from_env()?;
     let clients = Clients::new(&https::aws_config().await, &config);
-    run(service_fn(async |event: LambdaEvent<Input>| {
-        record_result(&clients, Timestamp::now(), event.payload).await
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        record_result(&clients, Timestamp::now(), Input::read(event.payload)?).await
     }))
     .await
 }

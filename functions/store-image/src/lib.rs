@@ -18,6 +18,7 @@ use img_parts::{
 };
 use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Which draft, for which post.
@@ -30,6 +31,14 @@ pub struct Input {
     pub round: Option<u32>,
     /// The draft's key in the bucket.
     pub draft_key: String,
+}
+
+impl Input {
+    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
+    pub fn read(payload: Value) -> Result<Input, Error> {
+        serde_json::from_value(payload)
+            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
+    }
 }
 
 /// The picture.
@@ -170,7 +179,7 @@ impl From<Error> for Diagnostic {
 fn stem(input: &Input) -> Result<String, Error> {
     let parts: Vec<&str> = input.post.split('/').collect();
     match parts[..] {
-        [bot, date, slot] if !bot.is_empty() && date.len() == 10 && !slot.is_empty() => {
+        [bot, date, slot] if !bot.is_empty() && is_date(date) && slot.parse::<u32>().is_ok() => {
             Ok(format!(
                 "{bot}/{}/{date}/{slot}-{}",
                 date.get(..4).unwrap_or(date),
@@ -182,6 +191,15 @@ fn stem(input: &Input) -> Result<String, Error> {
             input.post
         ))),
     }
+}
+
+/// Whether a text is written like a date, whose year is part of the key.
+fn is_date(text: &str) -> bool {
+    text.len() == 10
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            4 | 7 => b == b'-',
+            _ => b.is_ascii_digit(),
+        })
 }
 
 fn decode(draft: &[u8], content_type: Option<&str>) -> Result<DynamicImage, Error> {
@@ -316,17 +334,26 @@ async fn draft(
 
 /// Writes an object, unless it is there: the key holds the hash, so it is the same.
 async fn put(clients: &Clients, config: &Config, key: &str, bytes: Vec<u8>) -> Result<(), Error> {
-    let put = clients
-        .s3
-        .put_object()
-        .bucket(&config.image_bucket)
-        .key(key)
-        .content_type("image/jpeg")
-        .if_none_match("*")
-        .body(ByteStream::from(bytes))
-        .send()
-        .await;
-    match put {
+    let bytes = Bytes::from(bytes);
+    let put = || {
+        clients
+            .s3
+            .put_object()
+            .bucket(&config.image_bucket)
+            .key(key)
+            .content_type("image/jpeg")
+            .if_none_match("*")
+            .body(ByteStream::from(bytes.clone()))
+            .send()
+    };
+    let mut written = put().await;
+    // 409: another write of the key was under way, and who of the two is first is not decided.
+    for _ in 0..2 {
+        if matches!(&written, Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 409) {
+            written = put().await;
+        }
+    }
+    match written {
         Ok(_) => Ok(()),
         Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 412 => Ok(()),
         Err(error) => Err(s3_error(&format!("keep {key}"), error)),
@@ -339,7 +366,7 @@ where
 {
     let message = format!("S3 did not {doing}: {}", DisplayErrorContext(&error));
     match error {
-        SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
+        SdkError::ServiceError(e) if !matches!(e.raw().status().as_u16(), 409 | 500..) => {
             Error::Unexpected(anyhow!(message))
         }
         _ => Error::ServiceUnavailable(message),

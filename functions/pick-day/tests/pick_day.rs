@@ -1,0 +1,999 @@
+//! The real function against the emulator: which date and day a slot gets, who holds it, and the name of each failure.
+
+use std::process::Command;
+
+use aws_config::{SdkConfig, retry::RetryConfig};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
+    ScalarAttributeType,
+};
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{BucketVersioningStatus, VersioningConfiguration},
+};
+use bot_files::Approval;
+use jiff::Timestamp;
+use lambda_runtime::Diagnostic;
+use ministack::MiniStack;
+use pick_day::{Clients, Config, Error, Files, Input, Output, Status, pick_day};
+use post_record::{Ledger, Record};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{any, method, path},
+};
+
+const BOT: &str = "spooky-days";
+const RUN: &str = "arn:aws:states:us-east-1:1:execution:daily-post:first";
+const OTHER_RUN: &str = "arn:aws:states:us-east-1:1:execution:daily-post:second";
+
+const BOT_TOML: &str = r##"
+time_zone = "America/New_York"
+slots = [{ time = "08:00", lead = "10m" }, { time = "01:30" }, { time = "02:30" }]
+
+[picture]
+model = "gpt-image-2"
+size = "1536x1024"
+quality = "high"
+format = "webp"
+
+[approval]
+policy = "off"
+
+[posting]
+late_after = "90m"
+
+[voice]
+brief = "A spooky picture."
+avoid = "No gore."
+scenes = ["a ghost and {subject}"]
+styles = ["linocut", "pixel art"]
+lighting = ["moonlight"]
+palettes = ["orange and black"]
+compositions = ["a wide view"]
+softness = [{ mood = "spooky" }, { mood = "mild" }, { mood = "sweet", scenes = ["a pumpkin"] }]
+captions = ["Happy {name}!"]
+hashtags = ["#Spooky"]
+hashtags_per_caption = 1
+alt_texts = ["{scene}."]
+"##;
+
+const CALENDAR_TOML: &str = r#"
+[days]
+10-29 = [{ name = "World Stroke Day", sensitive = "health" }]
+10-30 = [
+  { name = "National Candy Corn Day", scene = "candy corn with fangs", caption = "Sweet!" },
+  { name = "Haunted Refrigerator Night" },
+]
+10-31 = [{ name = "Halloween" }]
+11-11 = [{ name = "Origami Day" }]
+12-24 = [{ name = "National Eggnog Day" }]
+12-25 = [{ name = "A Day at Home" }]
+
+[remembrance]
+11-11 = "Veterans Day"
+
+[overrides]
+2026-12-25 = { skip = "one is enough" }
+
+[blackouts]
+"2026-12-24" = "the family is home"
+"#;
+
+/// A name and a value of an item.
+type Attribute = (&'static str, AttributeValue);
+
+/// The function with a table and a bucket of its own.
+struct Office {
+    aws: SdkConfig,
+    s3: aws_sdk_s3::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
+    clients: Clients,
+    config: Config,
+}
+
+impl Office {
+    async fn new() -> anyhow::Result<Office> {
+        let account = MiniStack::shared().await.account();
+        let aws = account.sdk_config().await;
+        let s3 = aws_sdk_s3::Client::new(&aws);
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+        let config = Config {
+            table_name: "posts".to_owned(),
+            bot_files_bucket: format!("pick-day-{}", account.id()),
+        };
+        s3.create_bucket()
+            .bucket(&config.bot_files_bucket)
+            .send()
+            .await?;
+        s3.put_bucket_versioning()
+            .bucket(&config.bot_files_bucket)
+            .versioning_configuration(
+                VersioningConfiguration::builder()
+                    .status(BucketVersioningStatus::Enabled)
+                    .build(),
+            )
+            .send()
+            .await?;
+        let mut table = dynamodb
+            .create_table()
+            .table_name(&config.table_name)
+            .billing_mode(BillingMode::PayPerRequest);
+        for (name, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+            table = table
+                .attribute_definitions(
+                    AttributeDefinition::builder()
+                        .attribute_name(name)
+                        .attribute_type(ScalarAttributeType::S)
+                        .build()?,
+                )
+                .key_schema(
+                    KeySchemaElement::builder()
+                        .attribute_name(name)
+                        .key_type(kind)
+                        .build()?,
+                );
+        }
+        table.send().await?;
+        let office = Office {
+            clients: Clients::new(&aws, &config),
+            config,
+            aws,
+            s3,
+            dynamodb,
+        };
+        office.put(BOT, "bot.toml", BOT_TOML).await?;
+        office.put(BOT, "calendar.toml", CALENDAR_TOML).await?;
+        Ok(office)
+    }
+
+    /// Writes a file of a bot, and gives its version.
+    async fn put(
+        &self,
+        bot: &str,
+        file: &str,
+        text: impl AsRef<[u8]>,
+    ) -> anyhow::Result<Option<String>> {
+        let put = self
+            .s3
+            .put_object()
+            .bucket(&self.config.bot_files_bucket)
+            .key(format!("{bot}/{file}"))
+            .body(ByteStream::from(text.as_ref().to_vec()))
+            .send()
+            .await?;
+        Ok(put.version_id)
+    }
+
+    /// Sets the switch of a bot; without attributes it is off for good.
+    async fn pause(&self, bot: &str, attributes: &[Attribute]) -> anyhow::Result<()> {
+        let mut put = self
+            .dynamodb
+            .put_item()
+            .table_name(&self.config.table_name)
+            .item("pk", AttributeValue::S(format!("{bot}#settings")))
+            .item("sk", AttributeValue::S("switch".to_owned()));
+        for (name, value) in attributes {
+            put = put.item(*name, value.clone());
+        }
+        put.send().await?;
+        Ok(())
+    }
+
+    async fn pick(&self, input: Input) -> Result<Output, Error> {
+        pick_day(&self.clients, &self.config, now(), input).await
+    }
+
+    /// The name and the message of the failure to pick.
+    async fn refused(&self, input: Input) -> (String, String) {
+        match self.pick(input).await {
+            Ok(output) => panic!("it was picked: {output:?}"),
+            Err(error) => told(error),
+        }
+    }
+
+    async fn record(&self, post: &str) -> anyhow::Result<Option<Record>> {
+        Ok(self.clients.table.read(&post.parse()?).await?)
+    }
+
+    async fn items(&self) -> anyhow::Result<usize> {
+        let scan = self.dynamodb.scan().table_name(&self.config.table_name);
+        Ok(scan.send().await?.items().len())
+    }
+}
+
+/// Years away from every date of these tests, because no container's clock may matter.
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH
+}
+
+fn scheduled(time: &str) -> Input {
+    Input {
+        execution: RUN.to_owned(),
+        bot: BOT.to_owned(),
+        slot: 1,
+        scheduled_time: Some(time.to_owned()),
+        date: None,
+        dry_run: None,
+    }
+}
+
+fn ad_hoc(date: &str) -> Input {
+    Input {
+        scheduled_time: None,
+        date: Some(date.to_owned()),
+        ..scheduled("")
+    }
+}
+
+fn at(time: &str) -> Option<Timestamp> {
+    time.parse().ok()
+}
+
+/// An error's name and message, after what holds for all of them was checked.
+fn told(error: Error) -> (String, String) {
+    let name = <&str>::from(&error).to_owned();
+    let diagnostic = Diagnostic::from(error);
+    assert_eq!(diagnostic.error_type, name);
+    let message = diagnostic.error_message;
+    assert!(!message.is_empty(), "{name} says nothing");
+    assert!(!message.contains(['\n', '\r']), "{name}: {message:?}");
+    (name, message)
+}
+
+/// What the real binary answers to payloads that it cannot read, each with its name and message.
+async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
+    let runtime = MockServer::start().await;
+    let next = || Mock::given(path("/2018-06-01/runtime/invocation/next"));
+    for (i, payload) in payloads.iter().enumerate() {
+        let invocation = ResponseTemplate::new(200)
+            .insert_header("lambda-runtime-aws-request-id", i.to_string().as_str())
+            .insert_header("lambda-runtime-deadline-ms", "4102444800000")
+            .insert_header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x")
+            .set_body_json(payload);
+        next()
+            .respond_with(invocation)
+            .up_to_n_times(1)
+            .mount(&runtime)
+            .await;
+    }
+    // After that, the function waits for work that never comes.
+    let nothing = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
+    next().respond_with(nothing).mount(&runtime).await;
+    let answers = Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(202))
+        .expect(payloads.len() as u64)
+        .mount_as_scoped(&runtime)
+        .await;
+    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_pick-day"))
+        .env_clear()
+        .envs([
+            (
+                "AWS_LAMBDA_RUNTIME_API",
+                runtime.address().to_string().as_str(),
+            ),
+            ("AWS_LAMBDA_FUNCTION_NAME", "pick-day"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
+            ("AWS_REGION", "us-east-1"),
+            ("TABLE_NAME", "x"),
+            ("BOT_FILES_BUCKET", "x"),
+        ])
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    tokio::select! {
+        () = answers.wait_until_satisfied() => {}
+        ended = function.wait() => anyhow::bail!("the function ended: {}", ended?),
+    }
+    let requests = answers.received_requests().await;
+    requests
+        .iter()
+        .map(|request| Ok(request.body_json()?))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_scheduled_run_is_about_the_bots_own_date_of_its_time() {
+    let office = Office::new().await.unwrap();
+    for (i, (zone, time, date)) in [
+        ("America/New_York", "2026-10-31T03:30:00Z", "2026-10-30"),
+        ("America/New_York", "2026-10-31T04:00:00Z", "2026-10-31"),
+        // The night in which the clocks go back, on both sides of midnight.
+        ("America/New_York", "2026-11-01T03:59:59Z", "2026-10-31"),
+        ("America/New_York", "2026-11-02T04:30:00Z", "2026-11-01"),
+        ("America/New_York", "2027-01-01T04:59:59Z", "2026-12-31"),
+        ("America/New_York", "2028-03-01T04:59:59Z", "2028-02-29"),
+        (
+            "America/New_York",
+            "2026-10-31T00:30:00-04:00",
+            "2026-10-31",
+        ),
+        (
+            "America/New_York",
+            "2026-10-31T00:30:00+02:00",
+            "2026-10-30",
+        ),
+        ("Pacific/Auckland", "2026-10-30T10:59:59Z", "2026-10-30"),
+        ("Pacific/Auckland", "2026-10-30T11:00:00Z", "2026-10-31"),
+        ("Pacific/Kiritimati", "2026-10-30T10:00:00Z", "2026-10-31"),
+        ("Pacific/Pago_Pago", "2026-10-31T10:59:59Z", "2026-10-30"),
+        ("Asia/Kolkata", "2026-10-30T18:29:59Z", "2026-10-30"),
+        ("Asia/Kolkata", "2026-10-30T18:30:00Z", "2026-10-31"),
+        ("UTC", "2026-10-30T23:59:59.999Z", "2026-10-30"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let bot = format!("bot-{i}");
+        let files = BOT_TOML.replace("America/New_York", zone);
+        office.put(&bot, "bot.toml", files).await.unwrap();
+        office
+            .put(&bot, "calendar.toml", CALENDAR_TOML)
+            .await
+            .unwrap();
+
+        let output = office
+            .pick(Input {
+                bot: bot.clone(),
+                ..scheduled(time)
+            })
+            .await
+            .unwrap();
+
+        assert_eq!(output.date.to_string(), date, "{zone} {time}");
+        assert_eq!(output.post, format!("{bot}/{date}/1"));
+        let record = office.record(&output.post).await.unwrap().unwrap();
+        assert_eq!(record.execution, RUN);
+    }
+}
+
+#[tokio::test]
+async fn a_slots_time_follows_the_clocks_of_the_bot() {
+    let office = Office::new().await.unwrap();
+    for (slot, time, slot_time) in [
+        (1, "2026-10-30T11:50:00Z", "2026-10-30T12:00:00Z"),
+        (1, "2026-10-31T11:50:00Z", "2026-10-31T12:00:00Z"),
+        (1, "2027-10-30T11:50:00Z", "2027-10-30T12:00:00Z"),
+        // The clocks went back on 2028-11-05; 01:30 is there twice, and the first one counts.
+        (2, "2028-11-05T05:20:00Z", "2028-11-05T05:30:00Z"),
+        (1, "2028-11-05T12:50:00Z", "2028-11-05T13:00:00Z"),
+        // They went forward on 2027-03-14; 02:30 is not there, and appears an hour later on the clock.
+        (3, "2027-03-14T07:20:00Z", "2027-03-14T07:30:00Z"),
+        (1, "2027-03-13T12:50:00Z", "2027-03-13T13:00:00Z"),
+        (1, "2027-03-14T11:50:00Z", "2027-03-14T12:00:00Z"),
+        // `bot.toml` does not have this slot, but somebody schedules it.
+        (4, "2026-10-30T15:17:00Z", "2026-10-30T15:17:00Z"),
+    ] {
+        let days = CALENDAR_TOML.replace(
+            "[remembrance]",
+            "03-13 = [{ name = \"K-9 Veterans Day\" }]\n\
+             03-14 = [{ name = \"Pi Day\" }, { name = \"B Day\" }, { name = \"C Day\" }]\n\
+             11-05 = [{ name = \"Doughnut Day\" }, { name = \"E Day\" }]\n[remembrance]",
+        );
+        let days = days.replace(
+            "{ name = \"Haunted Refrigerator Night\" },",
+            "{ name = \"F Day\" }, { name = \"G Day\" }, { name = \"H Day\" },",
+        );
+        office.put(BOT, "calendar.toml", days).await.unwrap();
+
+        let output = office
+            .pick(Input {
+                slot,
+                ..scheduled(time)
+            })
+            .await
+            .unwrap();
+
+        assert_eq!(output.status, Status::Picked, "{time}: {output:?}");
+        assert_eq!(output.slot_time, at(slot_time), "slot {slot} {time}");
+        let record = office.record(&output.post).await.unwrap().unwrap();
+        // 90 minutes by `late_after`.
+        let not_after = at(slot_time).unwrap().as_second() + 90 * 60;
+        assert_eq!(record.not_after, Some(not_after), "slot {slot} {time}");
+    }
+}
+
+#[tokio::test]
+async fn a_picked_day_comes_with_all_that_the_next_states_need_and_is_kept_in_the_claim() {
+    let office = Office::new().await.unwrap();
+    // Not the newest version of a file but the one that was read counts.
+    let bot = office.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
+    let calendar = office
+        .put(BOT, "calendar.toml", CALENDAR_TOML)
+        .await
+        .unwrap();
+
+    let output = office
+        .pick(scheduled("2026-10-30T11:50:00Z"))
+        .await
+        .unwrap();
+
+    assert!(bot.is_some() && calendar.is_some() && bot != calendar);
+    assert_eq!(
+        output.files,
+        Some(Files {
+            bot: bot.clone(),
+            calendar: calendar.clone()
+        })
+    );
+    let record = office
+        .record("spooky-days/2026-10-30/1")
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(record.day, serde_json::to_value(&output).unwrap());
+    assert_eq!(
+        record.day,
+        json!({
+            "status": "picked",
+            "post": "spooky-days/2026-10-30/1",
+            "bot": "spooky-days",
+            "date": "2026-10-30",
+            "slot": 1,
+            "name": "National Candy Corn Day",
+            "scene": "candy corn with fangs",
+            "caption": "Sweet!",
+            "slotTime": "2026-10-30T12:00:00Z",
+            "voice": {
+                "brief": "A spooky picture.",
+                "avoid": "No gore.",
+                "scenes": ["a ghost and {subject}"],
+                "styles": ["linocut", "pixel art"],
+                "lighting": ["moonlight"],
+                "palettes": ["orange and black"],
+                "compositions": ["a wide view"],
+                "softness": [
+                    {"mood": "spooky", "scenes": []},
+                    {"mood": "mild", "scenes": []},
+                    {"mood": "sweet", "scenes": ["a pumpkin"]},
+                ],
+                "captions": ["Happy {name}!"],
+                "hashtags": ["#Spooky"],
+                "hashtagsPerCaption": 1,
+                "altTexts": ["{scene}."],
+            },
+            "picture": {"model": "gpt-image-2", "size": "1536x1024", "quality": "high", "format": "webp"},
+            "approval": "off",
+            "files": {"bot": bot, "calendar": calendar},
+        })
+    );
+    assert_eq!(record.execution, RUN);
+    assert_eq!(record.claimed_at, now());
+    assert_eq!(record.ledger, Ledger::Claimed);
+    assert!(!record.approval_required);
+    assert_eq!(record.outcome, None);
+}
+
+#[tokio::test]
+async fn a_bot_whose_files_require_an_approval_or_are_silent_about_it_gets_that_in_its_claim() {
+    let office = Office::new().await.unwrap();
+    for (i, policy) in ["policy = \"required\"", ""].into_iter().enumerate() {
+        let bot = format!("bot-{i}");
+        let files = BOT_TOML.replace("policy = \"off\"", policy);
+        office.put(&bot, "bot.toml", files).await.unwrap();
+        office
+            .put(&bot, "calendar.toml", CALENDAR_TOML)
+            .await
+            .unwrap();
+        let output = office
+            .pick(Input {
+                bot,
+                ..ad_hoc("2026-10-30")
+            })
+            .await
+            .unwrap();
+        assert_eq!(output.approval, Some(Approval::Required));
+        let record = office.record(&output.post).await.unwrap().unwrap();
+        assert!(record.approval_required);
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_without_versions_gives_null_for_them() {
+    let mut office = Office::new().await.unwrap();
+    office.config.bot_files_bucket.push_str("-plain");
+    let bucket = &office.config.bot_files_bucket;
+    office
+        .s3
+        .create_bucket()
+        .bucket(bucket)
+        .send()
+        .await
+        .unwrap();
+    office.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
+    office
+        .put(BOT, "calendar.toml", CALENDAR_TOML)
+        .await
+        .unwrap();
+    let output = office.pick(ad_hoc("2026-10-30")).await.unwrap();
+    let output = serde_json::to_value(output).unwrap();
+    assert_eq!(output["files"], json!({"bot": null, "calendar": null}));
+}
+
+#[tokio::test]
+async fn an_ad_hoc_run_appears_at_once_and_is_never_late() {
+    let office = Office::new().await.unwrap();
+    let output = office
+        .pick(Input {
+            slot: 2,
+            dry_run: Some(false),
+            ..ad_hoc("2026-10-30")
+        })
+        .await
+        .unwrap();
+    assert_eq!(output.post, "spooky-days/2026-10-30/2");
+    assert_eq!(output.day.unwrap().name, "Haunted Refrigerator Night");
+    assert_eq!(output.slot_time, Some(now()));
+    let record = office.record(&output.post).await.unwrap().unwrap();
+    assert_eq!(record.not_after, None);
+}
+
+#[tokio::test]
+async fn a_slot_with_nothing_to_post_is_claimed_and_says_why() {
+    let office = Office::new().await.unwrap();
+    for (date, slot, reason) in [
+        ("2026-05-03", 1, "no entry for 05-03"),
+        ("2026-10-29", 1, "no entry for 10-29 that is not sensitive"),
+        ("2026-10-30", 3, "slot 3 of 2026-10-30: the date has 2 days"),
+        (
+            "2026-10-31",
+            4_294_967_295,
+            "slot 4294967295 of 2026-10-31: the date has 1 day",
+        ),
+        ("2026-11-11", 1, "remembrance: Veterans Day"),
+        ("2026-12-24", 1, "blackout: the family is home"),
+        ("2026-12-25", 1, "skipped: one is enough"),
+    ] {
+        let output = office
+            .pick(Input {
+                slot,
+                ..ad_hoc(date)
+            })
+            .await
+            .unwrap();
+        assert_eq!(output.status, Status::Skipped, "{date}");
+        assert_eq!(output.reason.as_deref(), Some(reason));
+        assert_eq!(output.day, None);
+        assert!(output.voice.is_none() && output.picture.is_none());
+        let record = office.record(&output.post).await.unwrap().unwrap();
+        assert_eq!(record.execution, RUN);
+        assert_eq!(record.day["status"], "skipped");
+        assert_eq!(record.day["reason"], reason);
+    }
+}
+
+#[tokio::test]
+async fn a_paused_bot_skips_until_its_pause_is_over() {
+    let office = Office::new().await.unwrap();
+    let number = |n: i64| AttributeValue::N(n.to_string());
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let second = now().as_second();
+    let rows: [(&[Attribute], Option<&str>); 8] = [
+        (&[], Some("paused")),
+        (&[("reason", text("a sad day"))], Some("paused: a sad day")),
+        (&[("reason", text(""))], Some("paused")),
+        (&[("pausedUntil", number(second + 1))], Some("paused")),
+        (
+            &[
+                ("pausedUntil", number(second + 1)),
+                ("reason", text("moving")),
+            ],
+            Some("paused: moving"),
+        ),
+        // What cannot be read must not start a bot that somebody stopped.
+        (&[("pausedUntil", text("soon"))], Some("paused")),
+        (&[("pausedUntil", number(second))], None),
+        (
+            &[
+                ("pausedUntil", number(second - 1)),
+                ("reason", text("moving")),
+            ],
+            None,
+        ),
+    ];
+    for (i, (switch, reason)) in rows.into_iter().enumerate() {
+        office.pause(BOT, switch).await.unwrap();
+        let output = office
+            .pick(ad_hoc(&format!("{}-10-30", 2026 + i)))
+            .await
+            .unwrap();
+        assert_eq!(output.reason.as_deref(), reason, "row {i}");
+        let expected = match reason {
+            Some(_) => Status::Skipped,
+            None => Status::Picked,
+        };
+        assert_eq!(output.status, expected, "row {i}");
+        assert_eq!(output.day.is_some(), reason.is_none(), "row {i}");
+    }
+}
+
+#[tokio::test]
+async fn the_pause_of_another_bot_is_none_of_this_one() {
+    let office = Office::new().await.unwrap();
+    office.pause("spooky-days-2", &[]).await.unwrap();
+    office.pause("spooky", &[]).await.unwrap();
+    let output = office.pick(ad_hoc("2026-10-30")).await.unwrap();
+    assert_eq!(output.status, Status::Picked);
+}
+
+#[tokio::test]
+async fn whoever_enters_again_gets_the_same_whatever_has_changed_by_then() {
+    let office = Office::new().await.unwrap();
+    let input = scheduled("2026-10-30T11:50:00Z");
+    let first = office.pick(input.clone()).await.unwrap();
+    let skipped = office
+        .pick(scheduled("2026-11-11T12:50:00Z"))
+        .await
+        .unwrap();
+
+    let changed = CALENDAR_TOML
+        .replace("National Candy Corn Day", "Another Day")
+        .replace("[remembrance]\n11-11 = \"Veterans Day\"", "");
+    office.put(BOT, "calendar.toml", changed).await.unwrap();
+    assert_eq!(office.pick(input.clone()).await.unwrap(), first);
+    assert_eq!(
+        office
+            .pick(scheduled("2026-11-11T12:50:00Z"))
+            .await
+            .unwrap(),
+        skipped
+    );
+
+    office.put(BOT, "calendar.toml", "[[broken").await.unwrap();
+    office.pause(BOT, &[]).await.unwrap();
+    assert_eq!(office.pick(input).await.unwrap(), first);
+    // The slot's time is of the first entry as well.
+    let ad_hoc = office.pick(ad_hoc("2026-10-30")).await.unwrap();
+    assert_eq!(ad_hoc.slot_time, first.slot_time);
+}
+
+#[tokio::test]
+async fn a_second_execution_is_a_duplicate_and_told_who_holds_the_slot() {
+    let office = Office::new().await.unwrap();
+    for input in [scheduled("2026-10-30T11:50:00Z"), ad_hoc("2026-11-11")] {
+        let first = office.pick(input.clone()).await.unwrap();
+        let before = office.record(&first.post).await.unwrap().unwrap();
+
+        let second = office
+            .pick(Input {
+                execution: OTHER_RUN.to_owned(),
+                ..input
+            })
+            .await
+            .unwrap();
+
+        assert_eq!(
+            serde_json::to_value(&second).unwrap(),
+            json!({
+                "status": "duplicate",
+                "post": first.post,
+                "bot": BOT,
+                "date": first.date,
+                "slot": 1,
+                "reason": format!("{} is held by {RUN}", first.post),
+                "heldBy": RUN,
+            })
+        );
+        let after = office.record(&first.post).await.unwrap().unwrap();
+        assert_eq!(
+            serde_json::to_value(after).unwrap(),
+            serde_json::to_value(before).unwrap()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_executions_at_once_one_holds_the_slot() {
+    let office = Office::new().await.unwrap();
+    let mut runs = JoinSet::new();
+    for i in 0..24 {
+        let (clients, config) = (office.clients.clone(), office.config.clone());
+        // Each execution enters twice, as a retry would.
+        let input = Input {
+            execution: format!("{RUN}-{}", i / 2),
+            ..ad_hoc("2026-10-30")
+        };
+        runs.spawn(async move {
+            let output = pick_day(&clients, &config, now(), input.clone()).await;
+            (input.execution, output)
+        });
+    }
+    let runs = runs.join_all().await;
+    let record = office
+        .record("spooky-days/2026-10-30/1")
+        .await
+        .unwrap()
+        .unwrap();
+    for (execution, output) in runs {
+        let output = output.unwrap();
+        if execution == record.execution {
+            assert_eq!(serde_json::to_value(output).unwrap(), record.day);
+        } else {
+            assert_eq!(output.status, Status::Duplicate);
+            assert_eq!(output.held_by.as_ref(), Some(&record.execution));
+        }
+    }
+    assert_eq!(office.items().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn input_that_cannot_be_worked_on_names_what_is_wrong_and_claims_nothing() {
+    let office = Office::new().await.unwrap();
+    let time = "2026-10-30T11:50:00Z";
+    let bot = |bot: &str| Input {
+        bot: bot.to_owned(),
+        ..scheduled(time)
+    };
+    let slot = |slot| Input {
+        slot,
+        ..scheduled(time)
+    };
+    let long = "b".repeat(65);
+    for (input, says) in [
+        (
+            Input {
+                dry_run: Some(true),
+                ..ad_hoc("2026-10-30")
+            },
+            "dryRun is not supported yet",
+        ),
+        (bot(""), "folder in bots/"),
+        (bot("../spooky-days"), "folder in bots/"),
+        (bot("Spooky"), "folder in bots/"),
+        (bot("spooky-days#2026"), "folder in bots/"),
+        (bot(&long), "folder in bots/"),
+        (bot("nobody"), "there is no bot \"nobody\""),
+        (slot(0), "slot is 0; the first slot is 1"),
+        (slot(-1), "slot is -1; the first slot is 1"),
+        (slot(i64::MAX), "the first slot is 1"),
+        (
+            Input {
+                date: Some("2026-10-30".to_owned()),
+                ..scheduled(time)
+            },
+            "give scheduledTime or date, not both",
+        ),
+        (
+            Input {
+                scheduled_time: None,
+                ..scheduled(time)
+            },
+            "neither scheduledTime nor date",
+        ),
+        (
+            scheduled("<aws.scheduler.scheduled-time>"),
+            "only EventBridge Scheduler does",
+        ),
+        (scheduled(""), "scheduledTime \"\" is no time such as"),
+        (scheduled("yesterday\nat noon"), "is no time such as"),
+        (scheduled("2026-10-30"), "is no time such as"),
+        (scheduled("2026-10-30T12:00:00"), "is no time such as"),
+        (scheduled("2026-13-30T12:00:00Z"), "is no time such as"),
+        (scheduled("2026-10-30T25:00:00Z"), "is no time such as"),
+        (ad_hoc(""), "date \"\" is no date such as 2026-10-30"),
+        (ad_hoc("2026-02-29"), "is no date such as 2026-10-30"),
+        (ad_hoc("30.10.2026"), "is no date such as 2026-10-30"),
+        (ad_hoc("today"), "is no date such as 2026-10-30"),
+    ] {
+        let (name, message) = office.refused(input.clone()).await;
+        assert_eq!(name, "InvalidInput", "{input:?}: {message}");
+        assert!(message.contains(says), "{input:?}: {message}");
+    }
+    assert_eq!(office.items().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_broken_file_of_the_bot_names_file_line_and_fix_and_claims_nothing() {
+    let office = Office::new().await.unwrap();
+    let mars = BOT_TOML.replace("America/New_York", "America/New_Yrok");
+    let two = BOT_TOML
+        .replace("policy = \"off\"", "policy = \"of\"")
+        .replace("90m", "soon");
+    let bad_day = CALENDAR_TOML.replace("10-31 =", "10-32 =");
+    for (file, text, says) in [
+        (
+            "bot.toml",
+            mars.as_str(),
+            vec![
+                "spooky-days/bot.toml:2:",
+                "did you mean \"America/New_York\"?",
+            ],
+        ),
+        (
+            "bot.toml",
+            &two,
+            vec![
+                "bot.toml:12:",
+                "\"off\", \"required\"",
+                " | ",
+                "bot.toml:15:",
+                "late_after",
+            ],
+        ),
+        ("bot.toml", "", vec!["bot.toml:1:", "add time_zone"]),
+        ("bot.toml", "[[slots]", vec!["bot.toml:1:", "mend the line"]),
+        (
+            "calendar.toml",
+            &bad_day,
+            vec!["spooky-days/calendar.toml:8:", "10-32"],
+        ),
+        ("calendar.toml", "", vec!["calendar.toml:1:", "add days"]),
+        (
+            "calendar.toml",
+            "[days",
+            vec!["calendar.toml:1:", "mend the line"],
+        ),
+    ] {
+        office.put(BOT, file, text).await.unwrap();
+        let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
+        assert_eq!(name, "BotFilesInvalid", "{file}: {message}");
+        for says in says {
+            assert!(message.contains(says), "{file} lacks {says:?}: {message}");
+        }
+        office.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
+        office
+            .put(BOT, "calendar.toml", CALENDAR_TOML)
+            .await
+            .unwrap();
+    }
+    for file in ["bot.toml", "calendar.toml"] {
+        office.put(BOT, file, b"\xff\xfe# UTF-16").await.unwrap();
+        let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
+        assert_eq!(name, "BotFilesInvalid", "{file}: {message}");
+        assert!(
+            message.contains(&format!("{BOT}/{file} is not UTF-8"))
+                && message.contains("save it as UTF-8"),
+            "{message}"
+        );
+        office.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
+    }
+    assert_eq!(office.items().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_bot_without_a_calendar_is_told_which_file_is_missing() {
+    let office = Office::new().await.unwrap();
+    office.put("new-bot", "bot.toml", BOT_TOML).await.unwrap();
+    let (name, message) = office
+        .refused(Input {
+            bot: "new-bot".to_owned(),
+            ..ad_hoc("2026-10-30")
+        })
+        .await;
+    assert_eq!(name, "InvalidInput", "{message}");
+    assert!(
+        message.contains("new-bot/calendar.toml is missing"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_table_or_bucket_that_is_not_there_is_named() {
+    let mut office = Office::new().await.unwrap();
+    let right = office.config.clone();
+    office.config.bot_files_bucket = "no-such-bucket-of-ours".to_owned();
+    let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
+    assert_eq!(name, "Unexpected", "{message}");
+    assert!(
+        message.contains("NoSuchBucket") && message.contains("no-such-bucket-of-ours"),
+        "{message}"
+    );
+    let config = Config {
+        table_name: "no-such-table".to_owned(),
+        ..right.clone()
+    };
+    office.clients = Clients::new(&office.aws, &config);
+    office.config = right;
+    let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
+    assert_eq!(name, "Unexpected", "{message}");
+    assert!(message.contains("ResourceNotFoundException"), "{message}");
+}
+
+#[tokio::test]
+async fn a_claim_that_this_version_does_not_understand_is_not_overwritten() {
+    let office = Office::new().await.unwrap();
+    office
+        .dynamodb
+        .put_item()
+        .table_name(&office.config.table_name)
+        .item("pk", AttributeValue::S(format!("{BOT}#2026-10-30")))
+        .item("sk", AttributeValue::S("slot#1".to_owned()))
+        .item("execution", AttributeValue::S(RUN.to_owned()))
+        .send()
+        .await
+        .unwrap();
+    let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
+    assert_eq!(name, "Unexpected", "{message}");
+    assert!(message.contains("spooky-days/2026-10-30/1"), "{message}");
+}
+
+#[tokio::test]
+async fn aws_that_answers_5xx_or_does_not_answer_is_unavailable() {
+    let office = Office::new().await.unwrap();
+    let broken = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(503))
+        .mount(&broken)
+        .await;
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    for endpoint in [broken.uri(), nobody] {
+        // The SDK's own short retries would only make this slow.
+        let elsewhere = office
+            .aws
+            .to_builder()
+            .endpoint_url(endpoint.clone())
+            .retry_config(RetryConfig::disabled())
+            .build();
+        let elsewhere = Clients::new(&elsewhere, &office.config);
+        let no_s3 = Clients {
+            table: office.clients.table.clone(),
+            ..elsewhere.clone()
+        };
+        let no_table = Clients {
+            s3: office.s3.clone(),
+            ..elsewhere
+        };
+        for (clients, service) in [(no_s3, "S3"), (no_table, "DynamoDB")] {
+            let picked = pick_day(&clients, &office.config, now(), ad_hoc("2026-10-30")).await;
+            let (name, message) = told(picked.unwrap_err());
+            assert_eq!(name, "ServiceUnavailable", "{endpoint}: {message}");
+            assert!(message.contains(service), "{message}");
+        }
+    }
+}
+
+#[test]
+fn an_input_may_have_fields_that_this_version_does_not_know() {
+    let input = Input::read(json!({
+        "execution": RUN, "bot": BOT, "slot": 1, "date": "2026-10-30", "mood": "spooky",
+        "scheduledTime": Value::Null,
+    }))
+    .unwrap();
+    assert_eq!(input.date.as_deref(), Some("2026-10-30"));
+}
+
+#[tokio::test]
+async fn the_function_as_it_is_deployed_names_what_its_input_lacks() {
+    let rows = [
+        (json!({}), "execution"),
+        (json!(17), "input cannot be read"),
+        (json!({"execution": RUN, "slot": 1}), "bot"),
+        (json!({"execution": RUN, "bot": BOT}), "slot"),
+        (json!({"execution": RUN, "bot": BOT, "slot": "one"}), "one"),
+        (json!({"execution": RUN, "bot": BOT, "slot": 1.5}), "1.5"),
+        (
+            json!({"execution": RUN, "bot": BOT, "slot": 1, "date": 20261030}),
+            "20261030",
+        ),
+    ];
+    let payloads = rows.clone().map(|(payload, _)| payload);
+    let answers = answered(&payloads).await.unwrap();
+    assert_eq!(answers.len(), rows.len());
+    for ((payload, says), answer) in rows.into_iter().zip(answers) {
+        assert_eq!(answer["errorType"], "InvalidInput", "{payload}: {answer}");
+        let message = answer["errorMessage"].as_str().unwrap();
+        assert!(message.contains(says), "{payload}: {message}");
+    }
+}
+
+#[test]
+fn without_its_environment_the_function_ends_and_names_the_variable() {
+    let given = [("TABLE_NAME", "posts"), ("BOT_FILES_BUCKET", "bucket")];
+    for (missing, _) in given {
+        let output = Command::new(env!("CARGO_BIN_EXE_pick-day"))
+            .env_clear()
+            .envs(given.into_iter().filter(|(name, _)| *name != missing))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{missing}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(missing), "{missing}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
