@@ -89,7 +89,7 @@ impl Connection {
         lock(&self.outgoing).take();
     }
 
-    /// Calls a method of the browser, or of the page of a session.
+    /// Calls a method of the browser, or of the page of a session; the caller's error says what for.
     pub(crate) async fn call(
         &self,
         session: Option<&str>,
@@ -112,7 +112,7 @@ impl Connection {
             Ok(Ok(Ok(result))) => Ok(result),
             Ok(Ok(Err(error))) => bail!("{method}: {error}"),
             Ok(Err(_)) => Err(self.ended()),
-            Err(_) => Err(anyhow!("no answer within {timeout:?}").context(method.to_owned())),
+            Err(_) => bail!("no answer within {timeout:?}"),
         }
     }
 

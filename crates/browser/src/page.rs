@@ -42,8 +42,8 @@ if (!hit) return "it is outside of the window";
 if (!element.contains(hit) && hit.closest("label")?.control !== element) {
     return `it is covered by ${hit.cloneNode().outerHTML}`;
 }
-const {offsetLeft, offsetTop, scale} = window.visualViewport;
-return [(x - offsetLeft) * scale, (y - offsetTop) * scale];"#;
+const {offsetLeft, offsetTop} = window.visualViewport;
+return [x - offsetLeft, y - offsetTop];"#;
 
 /// Goes on to a field that has the focus and whose content the next input replaces.
 /// What has no text to replace is set as its own menu would.
@@ -106,6 +106,8 @@ pub(crate) struct State {
     frame: String,
     /// The document that is shown, by Chromium's number of the load that it came with.
     document: String,
+    /// All that were shown.
+    shown: HashSet<String>,
     url: String,
     /// Whether Chromium shows its own page because it could not load another.
     failed: bool,
@@ -123,6 +125,7 @@ impl State {
             "Page.frameNavigated" if event["frame"]["id"] == self.frame => {
                 let frame = &event["frame"];
                 self.document = string(&frame["loaderId"]);
+                self.shown.insert(self.document.clone());
                 self.failed = frame["unreachableUrl"].is_string();
                 self.url = if self.failed {
                     string(&frame["unreachableUrl"])
@@ -271,18 +274,24 @@ impl Page {
 
     /// Opens an address and waits until it is loaded. An answer like 404 is no error, see [`status`](Page::status).
     pub async fn open(&self, url: &str) -> anyhow::Result<()> {
-        let arrived = self.navigation();
-        let answer = self.call("Page.navigate", json!({"url": url})).await?;
-        match answer["errorText"].as_str() {
-            // An answer without a body that is an error by its status.
-            None | Some("net::ERR_HTTP_RESPONSE_CODE_FAILURE") => {}
-            Some(error) => bail!("opening {url}: {error}"),
+        let doing = || format!("opening {url}");
+        let answer = self.call("Page.navigate", json!({"url": url})).await;
+        let answer = answer.with_context(doing)?;
+        if answer["errorText"] == "net::ERR_ABORTED" {
+            bail!(
+                "{}: it is no page, or another was opened meanwhile",
+                doing()
+            );
         }
-        // Without a number it is another place of the same document.
-        if answer["loaderId"].is_string() {
-            arrived.await.with_context(|| format!("opening {url}"))?;
-        }
-        Ok(())
+        let Some(load) = answer["loaderId"].as_str() else {
+            // Another place of the same document, which tells of it before it answers anything else.
+            self.eval("null").await.with_context(doing)?;
+            return Ok(());
+        };
+        // A script may have led on to yet another.
+        self.arrival(|state| state.shown.contains(load))
+            .await
+            .with_context(doing)
     }
 
     /// Waits for the next document, which is the one after that of the moment of this call, until it is loaded.
@@ -298,25 +307,29 @@ impl Page {
     /// # }
     /// ```
     pub fn navigation(&self) -> impl Future<Output = anyhow::Result<()>> {
+        let left = self.state.borrow().document.clone();
+        self.arrival(move |state| state.document != left)
+    }
+
+    /// Waits until what is shown is another document, and loaded.
+    async fn arrival(&self, other: impl Fn(&State) -> bool) -> anyhow::Result<()> {
         let mut state = self.state.clone();
-        let left = state.borrow().document.clone();
-        async move {
-            let next = state.wait_for(|state| state.document != left && state.is_loaded());
-            let Ok(next) = timeout(self.timeout, next).await else {
-                let state = self.state.borrow();
-                if state.document == left {
-                    bail!("nothing led away from {} {}", state.url, self.late());
-                }
+        let next = state.wait_for(|state| other(state) && state.is_loaded());
+        let Ok(next) = timeout(self.timeout, next).await else {
+            let state = self.state.borrow();
+            if other(&state) {
                 bail!("{} was not loaded {}", state.url, self.late());
-            };
-            let state = next.context("Chromium has ended")?;
-            if state.failed && state.status().is_none() {
-                let failure = state.failures.get(&state.document);
-                let failure = failure.map_or("it cannot be reached", String::as_str);
-                bail!("{}: {failure}", state.url);
             }
-            Ok(())
+            bail!("nothing led away from {} {}", state.url, self.late());
+        };
+        let state = next.context("Chromium has ended")?;
+        // An answer without a body that is an error by its status is shown as a failure too.
+        if state.failed && state.status().is_none() {
+            let failure = state.failures.get(&state.document);
+            let failure = failure.map_or("it cannot be reached", String::as_str);
+            bail!("{}: {failure}", state.url);
         }
+        Ok(())
     }
 
     /// The address of the document that is shown.
@@ -346,10 +359,10 @@ impl Page {
 
     /// The value of an expression, or of the promise that it gives, as JSON.
     pub async fn eval(&self, expression: &str) -> anyhow::Result<Value> {
-        match self.evaluate(expression).await? {
-            Ok(value) => Ok(value),
-            Err(thrown) => bail!("{expression}: {thrown}"),
-        }
+        let result = self.evaluate(expression).await;
+        result
+            .and_then(|result| result.map_err(anyhow::Error::msg))
+            .with_context(|| expression.to_owned())
     }
 
     /// Waits until there is an element.
@@ -398,10 +411,8 @@ impl Page {
         if value.is_empty() {
             return self.press("Delete").await;
         }
-        self.call("Input.insertText", json!({"text": value}))
-            .await
-            .with_context(|| doing.to_string())?;
-        Ok(())
+        let inserted = self.insert(value).await;
+        inserted.with_context(|| doing.to_string())
     }
 
     /// Clicks on an element with the mouse, as soon as it is there, enabled, visible and not covered.
@@ -443,39 +454,46 @@ impl Page {
 
     /// Presses a key: `Tab`, `Shift+Tab`, `Enter`, `Space`, `Escape`, `ArrowDown`, `a` and so on.
     pub async fn press(&self, key: &str) -> anyhow::Result<()> {
-        self.strike(&Key::named(key)?).await
+        let strokes = self.strike(&Key::named(key)?).await;
+        strokes.with_context(|| format!("pressing {key}"))
     }
 
     /// Types a text into what has the focus, key by key.
     pub async fn type_text(&self, text: &str) -> anyhow::Result<()> {
-        for character in text.chars() {
-            match Key::of(character) {
-                Some(key) => self.strike(&key).await?,
-                // No key, but what an input method would write.
-                None => {
-                    self.call("Input.insertText", json!({"text": character}))
-                        .await?;
+        let typing = async {
+            for character in text.chars() {
+                match Key::of(character) {
+                    Some(key) => self.strike(&key).await?,
+                    // No key, but what an input method would write.
+                    None => self.insert(&character.to_string()).await?,
                 }
             }
-        }
-        Ok(())
+            anyhow::Ok(())
+        };
+        typing.await.with_context(|| format!("typing {text}"))
     }
 
     /// A picture of the whole page as PNG, also of what is below or beside the window.
     pub async fn screenshot(&self) -> anyhow::Result<Vec<u8>> {
-        let metrics = self.call("Page.getLayoutMetrics", json!({})).await?;
-        let size = &metrics["cssContentSize"];
-        let answer = self
-            .call(
-                "Page.captureScreenshot",
-                json!({
-                    "format": "png",
-                    "captureBeyondViewport": true,
-                    "clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1},
-                }),
-            )
-            .await?;
-        Ok(BASE64_STANDARD.decode(text(&answer, "data")?)?)
+        let shot = async {
+            let metrics = self.call("Page.getLayoutMetrics", json!({})).await?;
+            let size = &metrics["cssContentSize"];
+            let parameters = json!({
+                "format": "png",
+                "captureBeyondViewport": true,
+                "clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1},
+            });
+            let answer = self.call("Page.captureScreenshot", parameters).await?;
+            anyhow::Ok(BASE64_STANDARD.decode(text(&answer, "data")?)?)
+        };
+        shot.await
+            .with_context(|| format!("a screenshot of {}", self.url()))
+    }
+
+    async fn insert(&self, text: &str) -> anyhow::Result<()> {
+        self.call("Input.insertText", json!({"text": text}))
+            .await
+            .map(drop)
     }
 
     async fn strike(&self, key: &Key) -> anyhow::Result<()> {
