@@ -68,7 +68,7 @@ pub(crate) fn chromium() -> anyhow::Result<Chromium> {
         bail!("{advice}");
     }
     if on_path("npm").is_none() || on_path("node").is_none() {
-        bail!("{advice}; or install Node.js with npm, and it is installed by itself");
+        bail!("{advice}; or install Node.js with npm, and one is installed by itself");
     }
     Ok(Chromium::Installed(install()?))
 }

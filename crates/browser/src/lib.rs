@@ -6,7 +6,7 @@ mod key;
 mod page;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
     thread,
@@ -72,7 +72,6 @@ const FLAGS: &[&str] = &[
     "--font-render-hinting=none",
     "--force-color-profile=srgb",
     "--hide-scrollbars",
-    "--lang=en-GB",
     // There may be no graphics card, and in a container little shared memory.
     "--disable-dev-shm-usage",
     "--use-angle=swiftshader",
@@ -84,6 +83,7 @@ pub struct Browser {
     connection: Arc<Connection>,
     supervisor: Child,
     version: String,
+    brings_fonts: bool,
     // Deleted after the process has ended.
     files: TempDir,
 }
@@ -109,6 +109,7 @@ impl Browser {
             connection: Connection::new(stdin, stdout, stderr),
             supervisor,
             version: String::new(),
+            brings_fonts: matches!(chromium, Chromium::Installed(_)),
             files,
         };
         let version = browser
@@ -143,6 +144,11 @@ impl Browser {
         &self.version
     }
 
+    /// Whether it is the one that is installed by itself, which has fonts of its own. The fonts of others may lack emoji.
+    pub fn brings_fonts(&self) -> bool {
+        self.brings_fonts
+    }
+
     /// The folder of its profile, which is there as long as it runs.
     pub fn directory(&self) -> &Path {
         self.files.path()
@@ -166,7 +172,7 @@ impl Drop for Browser {
     }
 }
 
-fn program(chromium: &Chromium) -> std::path::PathBuf {
+fn program(chromium: &Chromium) -> PathBuf {
     match chromium {
         Chromium::Present(program) => program.clone(),
         Chromium::Installed(folder) => folder.join("chromium"),
@@ -200,7 +206,12 @@ fn command(chromium: &Chromium, files: &Path) -> Command {
             // Reading the fonts takes longer than all else, so what was read is kept.
             .env("XDG_CACHE_HOME", folder.join("cache"));
     }
-    command.env("TZ", "UTC");
+    // Times and the fields for them look the same everywhere too.
+    command
+        .env("TZ", "UTC")
+        .env("LANG", "en_GB.UTF-8")
+        .env("LANGUAGE", "en_GB")
+        .env_remove("LC_ALL");
     // Ctrl-C in a terminal reaches every process of a group; the closing of the pipe decides when Chromium ends.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);

@@ -163,9 +163,14 @@ impl State {
                 self.complaints.push(said.collect::<Vec<_>>().join(" "));
             }
             "Log.entryAdded" if event["entry"]["level"] == "error" => {
-                let (text, url) = (&event["entry"]["text"], &event["entry"]["url"]);
-                self.complaints
-                    .push(format!("{} ({})", string(text), string(url)));
+                let (said, url) = (
+                    string(&event["entry"]["text"]),
+                    string(&event["entry"]["url"]),
+                );
+                // Only some kinds of Chromium ask for it, and no page does.
+                if !url.ends_with("/favicon.ico") {
+                    self.complaints.push(format!("{said} ({url})"));
+                }
             }
             _ => return false,
         }

@@ -1,5 +1,7 @@
 //! Pages of a real server, driven as a person would.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
+
 use std::{
     fs,
     io::{BufRead, BufReader},
@@ -122,6 +124,7 @@ async fn a_page_is_opened_and_a_form_is_filled_and_sent() {
         page.eval("({title: document.title})").await.unwrap()["title"],
         "Approve a post"
     );
+    assert_eq!(page.eval("new Date(0).getHours()").await.unwrap(), 0);
 
     page.fill("input[name=name]", "Zoë 🦇").await.unwrap();
     page.fill("textarea", "two\nlines").await.unwrap();
@@ -254,7 +257,7 @@ async fn a_window_is_as_wide_as_asked_and_a_screenshot_shows_the_whole_page() {
     let orange = shots[0]
         .pixels()
         .filter(|pixel| pixel.0[0] > 200 && pixel.0[1].abs_diff(140) < 40 && pixel.0[2] < 60);
-    assert!(orange.count() > 50);
+    assert!(orange.count() > 50 || !Browser::shared().await.brings_fonts());
 }
 
 #[tokio::test]
@@ -456,7 +459,7 @@ async fn a_page_complains() {
 async fn following_is_reliable() {
     let (url, _) = server().await;
     let page = page(Options::default()).await;
-    for _ in 0..40 {
+    for _ in 0..20 {
         page.open(&url).await.unwrap();
         page.follow("#end").await.unwrap();
         assert_eq!(page.text().await.unwrap(), "This is the end.");
@@ -480,7 +483,7 @@ async fn a_dropped_browser_leaves_nothing_behind() {
     assert!(!directory.exists());
     assert_eq!(processes(&directory), 0);
     let error = format!("{:#}", page.text().await.unwrap_err());
-    assert!(error.starts_with("Chromium has ended"), "{error}");
+    assert!(error.contains(": Chromium has ended"), "{error}");
 }
 
 #[test]
