@@ -31,12 +31,13 @@ const START: Duration = Duration::from_secs(60);
 const END: Duration = Duration::from_secs(10);
 
 /// Runs Chromium with the pipes where it looks for them, and deletes its files after it, however the test went.
+///
+/// All of its processes can write to the pipe that `cat` reads, so that ends when the last of them has.
+/// The second `cat` goes on where the first could not, because the test process is gone.
 const SUPERVISOR: &str = r#"files=$1
 shift
-"$@" 3<&0 4>&1 </dev/null >&2
-status=$?
-rm -rf "$files"
-exit $status"#;
+{ "$@" 3<&0 4>&5 5>&- </dev/null 2>&1 | { cat >&2; cat >/dev/null; } 5>&-; } 5>&1
+rm -rf "$files""#;
 
 const FLAGS: &[&str] = &[
     "--headless",

@@ -362,9 +362,12 @@ impl Page {
         self.string("document.documentElement.outerHTML").await
     }
 
-    /// The value of an expression, or of the promise that it gives, as JSON.
+    /// The value of an expression, or of the promise that it gives, as JSON; `null` where it led to another document.
     pub async fn eval(&self, expression: &str) -> anyhow::Result<Value> {
-        let result = self.evaluate(expression).await;
+        let result = match self.evaluate(expression).await {
+            Err(error) if led_away(&error) => Ok(Ok(Value::Null)),
+            result => result,
+        };
         result
             .and_then(|result| result.map_err(anyhow::Error::msg))
             .with_context(|| expression.to_owned())
@@ -441,7 +444,7 @@ impl Page {
                 "type": kind, "x": x, "y": y,
                 "button": button, "buttons": buttons, "clickCount": i32::from(kind != "mouseMoved"),
             });
-            self.call("Input.dispatchMouseEvent", event)
+            self.act("Input.dispatchMouseEvent", event)
                 .await
                 .with_context(|| doing.to_string())?;
         }
@@ -496,16 +499,22 @@ impl Page {
     }
 
     async fn insert(&self, text: &str) -> anyhow::Result<()> {
-        self.call("Input.insertText", json!({"text": text}))
-            .await
-            .map(drop)
+        self.act("Input.insertText", json!({"text": text})).await
     }
 
     async fn strike(&self, key: &Key) -> anyhow::Result<()> {
         for event in key.events() {
-            self.call("Input.dispatchKeyEvent", event).await?;
+            self.act("Input.dispatchKeyEvent", event).await?;
         }
         Ok(())
+    }
+
+    /// Calls what may lead to another document, which can be quicker than the answer.
+    async fn act(&self, method: &str, parameters: Value) -> anyhow::Result<()> {
+        match self.call(method, parameters).await {
+            Err(error) if !led_away(&error) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     async fn string(&self, expression: &str) -> anyhow::Result<String> {
@@ -584,6 +593,13 @@ impl Drop for Page {
             json!({"browserContextId": self.context}),
         );
     }
+}
+
+/// Whether a call has no answer because its document is no longer there.
+fn led_away(error: &anyhow::Error) -> bool {
+    let error = error.to_string();
+    error.ends_with("Inspected target navigated or closed")
+        || error.ends_with("Execution context was destroyed.")
 }
 
 /// Why an element cannot be used, as its script tells.
