@@ -2,7 +2,7 @@
 import { inflate } from "@sparticuz/chromium";
 import { rename } from "node:fs/promises";
 
-const packed = ["chromium.br", "al2023.tar.br", "fonts.tar.br", "swiftshader.tar.br"];
+const packed = ["chromium.br", "al2023.tar.br", "fonts.tar.br"];
 await Promise.all(packed.map((file) => inflate(`node_modules/@sparticuz/chromium/bin/${file}`)));
 
 const emoji = "NotoColorEmoji_400Regular.ttf";

@@ -75,7 +75,7 @@ const FLAGS: &[&str] = &[
     "--hide-scrollbars",
     // There may be no graphics card, and in a container little shared memory.
     "--disable-dev-shm-usage",
-    "--use-angle=swiftshader",
+    "--disable-gpu",
 ];
 
 /// A running Chromium. It ends when this is dropped, or the process ends, and leaves no file behind.
