@@ -11,6 +11,6 @@ mod reader;
 mod rule;
 
 pub use bot::{Approval, Bot, Picture, Posting, Slot, Softness, Voice, fill, subject};
-pub use calendar::{Calendar, Day, Pick};
+pub use calendar::{Calendar, Count, Day, Pick};
 pub use check::check;
 pub use problem::{Problem, Problems};
