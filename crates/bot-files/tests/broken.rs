@@ -33,7 +33,7 @@ softness = [{ mood = "spooky" }, { mood = "mild" }, { mood = "sweet" }]
 captions = ["Happy {name}!"]
 hashtags = ["#SpookyDays"]
 hashtags_per_caption = 2
-alt_texts = ["{scene}, drawn as {style}."]
+alt_texts = ["{scene}, drawn as {style} for {name}."]
 "##;
 
 const CALENDAR: &str = r#"[days]
