@@ -237,7 +237,7 @@ impl Calendar {
     }
 
     /// How many of a date's days may be posted about, those that an override skips included; none on a silent date.
-    pub(crate) fn usable(&self, date: Date) -> Option<usize> {
+    pub fn usable(&self, date: Date) -> Option<usize> {
         match self.silence(date) {
             Some(_) => None,
             None => Some(self.places(date).len()),
@@ -305,7 +305,7 @@ impl Calendar {
         let Some(days) = reader.table(days, "[days]") else {
             return;
         };
-        let mut names = BTreeMap::new();
+        let mut names: BTreeMap<String, (&str, usize)> = BTreeMap::new();
         let mut scenes = BTreeMap::new();
         for (key, value) in reader.entries(days) {
             let rule = read_rule(reader, key, value.line);
@@ -331,9 +331,17 @@ impl Calendar {
                 position += u32::from(entry.sensitive.is_none());
                 let name = &entry.day.name;
                 match (names.entry(name.to_lowercase()), entry.again) {
+                    (Occupied(first), true) if first.get().0 == key => reader.problem(
+                        item.line,
+                        format!(
+                            "\"{name}\" is on this date already, on line {}",
+                            first.get().1
+                        ),
+                        "keep one of the two",
+                    ),
                     (Occupied(first), false) => reader.problem(
                         item.line,
-                        format!("\"{name}\" is on line {} already", first.get()),
+                        format!("\"{name}\" is on line {} already", first.get().1),
                         "keep the one that is right, or say again = true if both are meant",
                     ),
                     (Vacant(_), true) => reader.problem(
@@ -343,7 +351,7 @@ impl Calendar {
                     ),
                     (Occupied(_), true) => {}
                     (Vacant(vacant), false) => {
-                        vacant.insert(item.line);
+                        vacant.insert((key, item.line));
                     }
                 }
                 if let Some(scene) = &entry.day.scene {
@@ -519,7 +527,7 @@ fn read_entry<'a>(reader: &mut Reader<'a>, item: Value<'a>) -> Option<RawEntry> 
     let name = reader.require(section, "name", "\"Halloween\"");
     let name = name.and_then(|value| reader.text(value, "name"));
     if let Some(name) = &name
-        && (name.chars().count() > 100 || name.contains(['\n', '{', '}']))
+        && !is_plain(name)
     {
         reader.problem(
             item.line,
@@ -568,6 +576,11 @@ fn read_entry<'a>(reader: &mut Reader<'a>, item: Value<'a>) -> Option<RawEntry> 
         rank,
         again,
     })
+}
+
+/// Whether a name can go into every text.
+pub(crate) fn is_plain(name: &str) -> bool {
+    name.chars().count() <= 100 && !name.contains(['\n', '{', '}'])
 }
 
 fn read_override<'a>(reader: &mut Reader<'a>, item: Value<'a>) -> Option<Override> {

@@ -6,6 +6,7 @@
 mod bot;
 mod calendar;
 mod check;
+mod import;
 mod problem;
 mod reader;
 mod rule;
@@ -13,4 +14,5 @@ mod rule;
 pub use bot::{Approval, Bot, Picture, Posting, Slot, Softness, Voice, fill, subject};
 pub use calendar::{Calendar, Count, Day, Pick};
 pub use check::check;
+pub use import::import;
 pub use problem::{Problem, Problems};

@@ -320,6 +320,11 @@ fn a_mistake_in_calendar_toml_is_told_with_its_line_and_the_fix() {
         ),
         (
             "{ name = \"National Magic Day\" }",
+            "{ name = \"Halloween\", again = true }",
+            "calendar.toml:7: \"Halloween\" is on this date already, on line 6; keep one of the two",
+        ),
+        (
+            "{ name = \"National Magic Day\" }",
             "{ name = \"National Candy Corn Day\", again = \"yes\" }",
             "calendar.toml:7: again is \"yes\"; make it true, where the name stands on another date as well and is meant to",
         ),
