@@ -1,7 +1,7 @@
 //! The pages of `spooky preview`: each one file, pictures included.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::civil::Date;
+use jiff::civil::{Date, Weekday};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use post_text::{MAX_ALT_TEXT, MAX_WEIGHTED_LENGTH, weighted_length};
 
@@ -37,14 +37,14 @@ impl Post {
         html! { img src=(source) alt=(self.texts.alt_text); }
     }
 
-    /// What does not show on X.
-    fn details(&self) -> Markup {
+    /// What does not show on X at first sight.
+    fn details(&self, open: bool) -> Markup {
         html! {
-            details {
+            details open[open] {
                 summary { "Alt text" span.dim { " " (self.texts.alt_text.chars().count()) " of " (MAX_ALT_TEXT) } }
                 p { (self.texts.alt_text) }
             }
-            details {
+            details open[open] {
                 summary { "Prompt" }
                 p.prompt { (self.texts.prompt) }
             }
@@ -62,7 +62,7 @@ img{display:block;width:100%;border-radius:8px}h2{font-size:15px;line-height:1.2
 .caption{white-space:pre-wrap}.prompt{white-space:pre-wrap}.length{color:var(--accent);font-variant-numeric:tabular-nums}
 details{margin-top:6px;font-size:13px}summary{cursor:pointer}
 .one{max-width:640px;margin:0 auto 32px;padding:0 16px}
-.month{display:grid;grid-template-columns:repeat(7,minmax(0,1fr));gap:8px;padding:0 24px 32px}
+.month{display:grid;grid-template-columns:var(--columns);gap:8px;padding:0 24px 32px}
 .month article{font-size:13px;padding:8px}.month article>header{display:flex;justify-content:space-between;padding:0 0 6px;font-weight:600}
 .month .quiet{background:none;border-style:dashed;color:var(--dim)}.weekday{color:var(--dim);font-size:13px;padding:0 8px}
 section+section{border-top:1px solid var(--line);margin-top:8px;padding-top:8px}
@@ -100,7 +100,7 @@ pub(crate) fn post(bot: &str, post: &Post) -> String {
                 p.caption { (post.texts.caption) }
                 (post.picture())
                 p { span.length { (post.length()) " of " (MAX_WEIGHTED_LENGTH) } span.dim { " · " (post.name) ", " (post.origin) } }
-                (post.details())
+                (post.details(true))
             }
         }
     };
@@ -112,9 +112,22 @@ pub(crate) fn month(bot: &str, dates: &[(Date, Vec<Cell>)]) -> String {
     let first = dates.first().map(|(date, _)| *date);
     let before = first.map_or(0, |date| date.weekday().to_monday_zero_offset());
     let title = first.map_or_else(String::new, |date| date.strftime("%B %Y").to_string());
+    // Weekdays without a slot need no room for pictures.
+    let columns: Vec<&str> = Weekday::Monday
+        .cycle_forward()
+        .take(7)
+        .map(|weekday| {
+            let mut on = dates.iter().filter(|(date, _)| date.weekday() == weekday);
+            match on.any(|(_, cells)| !cells.is_empty()) {
+                true => "minmax(0,1fr)",
+                false => "4.5rem",
+            }
+        })
+        .collect();
+    let columns = format!("--columns:{}", columns.join(" "));
     let body = html! {
-        main.month {
-            @for weekday in ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"] {
+        main.month style=(columns) {
+            @for weekday in ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] {
                 div.weekday { (weekday) }
             }
             @for _ in 0..before { div.blank {} }
@@ -130,9 +143,9 @@ pub(crate) fn month(bot: &str, dates: &[(Date, Vec<Cell>)]) -> String {
                                     h2 { (post.name) }
                                     p.caption { (post.texts.caption) }
                                     p { span.length { (post.length()) " of " (MAX_WEIGHTED_LENGTH) } span.dim { " · " (post.origin) } }
-                                    (post.details())
+                                    (post.details(false))
                                 }
-                                Cell::Nothing(reason) => { p { "Nothing: " (reason) } }
+                                Cell::Nothing(reason) => { p { (reason) } }
                             }
                         }
                     }

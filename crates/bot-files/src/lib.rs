@@ -1,6 +1,7 @@
 //! `bot.toml` and `calendar.toml`: what a bot is about.
 //!
 //! Pure: text in, a [`Bot`], a [`Calendar`] or [`Problems`] out; which day a date's slot gets is [`Calendar::pick`].
+//! [`import`] takes over a calendar of the bot that this one replaces.
 //! Each problem names the file, the line and the fix.
 
 mod bot;
