@@ -36,7 +36,6 @@ fn page(answer: &str) -> String {
 #[test]
 fn check_goes_through_every_date_and_counts() {
     let answer = spooky(&["calendar", "check"]).unwrap();
-    println!("{answer}");
     assert!(
         answer.starts_with("bots/spooky-days is good from 2024 to 2040.\n"),
         "{answer}"

@@ -13,7 +13,6 @@ use jiff::{
     civil::{Date, Weekday, date},
     tz,
 };
-use post_text::check_caption;
 use proptest::prelude::*;
 
 const YEARS: RangeInclusive<i16> = 2024..=2040;
@@ -95,10 +94,6 @@ fn every_date_has_two_days_or_more_or_says_what_it_remembers() {
             (_, days) => panic!("{date} has {days} days"),
         }
     }
-    println!(
-        "of {} dates, {more} have three days or more, {two} have two, {silent} are silent",
-        silent + two + more
-    );
     assert_eq!(silent + two + more, 6210);
     assert!(more > two && two > silent, "{more}, {two}, {silent}");
 }
@@ -108,20 +103,12 @@ fn every_month_has_its_days() {
     let (_, calendar) = shipped();
     for month in 1..=12 {
         let count = calendar.count(Some(month));
-        println!(
-            "month {month}: {} usable, {} sensitive",
-            count.usable, count.sensitive
-        );
         assert!(
             count.usable >= 60 && count.sensitive >= 4,
             "{month}: {count:?}"
         );
     }
     let moving = calendar.count(None);
-    println!(
-        "moving: {} usable, {} sensitive",
-        moving.usable, moving.sensitive
-    );
     assert!(moving.usable >= 90 && moving.sensitive >= 15, "{moving:?}");
 }
 
@@ -232,28 +219,7 @@ fn every_day_has_a_scene_of_its_own_that_a_picture_can_show() {
         }
         assert!(scenes.insert(scene), "{name} on {date} shares its scene");
     }
-    println!("{} usable days with a scene each", scenes.len());
     assert!(scenes.len() > 1000);
-}
-
-#[test]
-fn every_caption_template_can_be_posted_with_every_name() {
-    let (bot, calendar) = shipped();
-    let mut longest = 0;
-    let days = days(&calendar);
-    for name in days.keys() {
-        for template in &bot.voice.captions {
-            let caption = bot_files::Voice::caption(template, name, &[]);
-            check_caption(&caption).unwrap_or_else(|problem| panic!("{caption}: {problem}"));
-            assert!(caption.contains(name), "{caption}");
-            longest = longest.max(post_text::weighted_length(&caption));
-        }
-    }
-    println!(
-        "{} captions of {} names, the longest with {longest} of 280",
-        days.len() * bot.voice.captions.len(),
-        days.len()
-    );
 }
 
 #[test]
