@@ -1,9 +1,11 @@
 //! The `spooky` command: the local cloud, its stand-ins, and what runs on them.
 
 mod approvals;
+mod calendar;
 pub mod cloud;
 mod demo;
 mod local;
+mod page;
 mod preview;
 mod review;
 mod show;
@@ -37,10 +39,11 @@ enum Command {
     Demo(demo::Demo),
     /// Start the local cloud and run each slot when it is due, until Ctrl-C.
     Local(local::Local),
-    /// Show the texts of a post; needs no network and starts nothing.
+    /// Show what a post will look like, or a month of them; needs no network and starts nothing.
     Preview(preview::Preview),
-    /// Check the bot's files.
-    Check(Which),
+    /// Look ahead, check the bot's files, import an old calendar.
+    #[command(subcommand)]
+    Calendar(calendar::Calendar),
     /// Run a slot now on the local cloud that `spooky local` has started.
     Run(show::Run),
     /// List the executions of the local cloud.
@@ -72,10 +75,7 @@ pub async fn run(cli: Cli) -> ExitCode {
             Command::Demo(demo) => demo.run().await,
             Command::Local(local) => local.run().await,
             Command::Preview(preview) => preview.run(),
-            Command::Check(which) => {
-                Files::read(&which.bot)?;
-                say(&format!("bots/{} is good", which.bot))
-            }
+            Command::Calendar(calendar) => calendar.run(),
             Command::Run(run) => run.run().await,
             Command::Runs(runs) => runs.run().await,
             Command::Show(show) => show.run().await,

@@ -1,14 +1,18 @@
 //! `spooky preview`.
 
-use anyhow::bail;
-use bot_files::Pick;
+use anyhow::{Context, bail};
+use bot_files::{Day, Pick};
 use clap::Args;
-use jiff::civil::Date;
+use jiff::{ToSpan, civil::Date};
 use serde_json::json;
 
-use crate::{Files, Which, say};
+use crate::{
+    Files, Progress, Which,
+    page::{self, Cell, Post},
+    say,
+};
 
-/// Show the texts of a post; needs no network and starts nothing.
+/// Show what a post will look like, or a month of them; needs no network and starts nothing.
 #[derive(Debug, Args)]
 pub struct Preview {
     #[command(flatten)]
@@ -19,50 +23,139 @@ pub struct Preview {
     /// Which of the date's posts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     slot: u32,
+    /// A whole month instead, like 2026-10, with the posts of every slot.
+    #[arg(long, value_parser = month, conflicts_with_all = ["date", "slot", "json"])]
+    month: Option<Date>,
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
 }
 
+/// The first date of a month like 2026-10.
+fn month(text: &str) -> Result<Date, String> {
+    format!("{text}-01")
+        .parse()
+        .map_err(|_| "write year and month, like 2026-10".to_owned())
+}
+
+/// What build-prompt is told about a post.
+pub(crate) fn input(
+    bot: &str,
+    files: &Files,
+    date: Date,
+    slot: u32,
+    day: Day,
+) -> build_prompt::Input {
+    build_prompt::Input {
+        post: format!("{bot}/{date}/{slot}"),
+        date: date.to_string(),
+        name: day.name,
+        scene: day.scene,
+        caption: day.caption,
+        voice: files.bot.voice.clone(),
+        ..build_prompt::Input::default()
+    }
+}
+
 impl Preview {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let files = Files::read(&self.which.bot)?;
+        match self.month {
+            Some(first) => self.month(&files, first),
+            None => self.post(&files),
+        }
+    }
+
+    /// One post: its texts here, and its page.
+    fn post(&self, files: &Files) -> anyhow::Result<()> {
         let date = self.date.unwrap_or_else(|| files.today());
-        let post = format!("{}/{date}/{}", self.which.bot, self.slot);
-        let day = match files.calendar.pick(date, self.slot) {
-            Pick::Day(day) => day,
-            Pick::Nothing { reason } => bail!("nothing will be posted for {post}: {reason}"),
+        let post = match self.cell(files, date, self.slot, 1024)? {
+            Cell::Post(post) => post,
+            Cell::Nothing(reason) => bail!(
+                "nothing will be posted for {}/{date}/{}: {reason}",
+                self.which.bot,
+                self.slot
+            ),
         };
-        let texts = build_prompt::build_prompt(&build_prompt::Input {
-            post: post.clone(),
-            date: date.to_string(),
-            name: day.name.clone(),
-            scene: day.scene,
-            caption: day.caption,
-            voice: files.bot.voice,
-            softness: None,
-            round: None,
-            note: None,
-        })?;
-        let length = post_text::weighted_length(&texts.caption);
+        let page = self.save(
+            &format!("{date}-{}", self.slot),
+            &page::post(&self.which.bot, &post),
+        )?;
         if self.json {
             return say(&json!({
-                "postId": post,
-                "day": day.name,
-                "prompt": texts.prompt,
-                "caption": texts.caption,
-                "weightedLength": length,
-                "altText": texts.alt_text,
+                "postId": post.id,
+                "day": post.name,
+                "prompt": post.texts.prompt,
+                "caption": post.texts.caption,
+                "weightedLength": post.length(),
+                "altText": post.texts.alt_text,
+                "origin": post.origin,
+                "page": page,
             })
             .to_string());
         }
         say(&format!(
-            "{post}: {}\n\nCaption ({length} of {}):\n{}\n\nAlt text:\n{}\n\nPrompt:\n{}",
-            day.name,
+            "{}: {} ({})\n\nCaption ({} of {}):\n{}\n\nAlt text:\n{}\n\nPrompt:\n{}\n\nPage: {page}",
+            post.id,
+            post.name,
+            post.origin,
+            post.length(),
             post_text::MAX_WEIGHTED_LENGTH,
-            texts.caption,
-            texts.alt_text,
-            texts.prompt
+            post.texts.caption,
+            post.texts.alt_text,
+            post.texts.prompt
         ))
+    }
+
+    fn month(&self, files: &Files, first: Date) -> anyhow::Result<()> {
+        let progress = Progress::new();
+        progress.step("painting the month");
+        let mut dates = Vec::new();
+        for date in first
+            .series(1.day())
+            .take_while(|date| date.month() == first.month())
+        {
+            let mut cells = Vec::new();
+            for (number, slot) in (1..).zip(&files.bot.slots) {
+                if slot.weekdays.contains(&date.weekday()) {
+                    cells.push(self.cell(files, date, number, 512)?);
+                }
+            }
+            dates.push((date, cells));
+        }
+        drop(progress);
+        let posts = dates.iter().flat_map(|(_, cells)| cells);
+        let posts = posts.filter(|cell| matches!(cell, Cell::Post(_))).count();
+        let month = first.strftime("%Y-%m").to_string();
+        let page = self.save(&month, &page::month(&self.which.bot, &dates))?;
+        say(&format!("{month}: {posts} posts\nPage: {page}"))
+    }
+
+    /// What a slot comes to, with a picture of the stand-in of this size.
+    fn cell(&self, files: &Files, date: Date, slot: u32, side: u32) -> anyhow::Result<Cell> {
+        let day = match files.calendar.pick(date, slot) {
+            Pick::Day(day) => day,
+            Pick::Nothing { reason } => return Ok(Cell::Nothing(reason)),
+        };
+        let input = input(&self.which.bot, files, date, slot, day);
+        let texts = build_prompt::build_prompt(&input)?;
+        Ok(Cell::Post(Box::new(Post {
+            picture: stand_ins::paint_jpeg(&texts.prompt, side, side)?,
+            origin: files.calendar.origin(date, slot).unwrap_or_default(),
+            id: input.post,
+            name: input.name,
+            texts,
+        })))
+    }
+
+    /// Saves a page and says where it is.
+    fn save(&self, name: &str, page: &str) -> anyhow::Result<String> {
+        let directory = ministack::target_directory().join("preview");
+        std::fs::create_dir_all(&directory)?;
+        let path = directory
+            .canonicalize()?
+            .join(format!("{}-{name}.html", self.which.bot));
+        std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
+        Ok(path.display().to_string())
     }
 }

@@ -98,7 +98,6 @@ async fn a_day_without_an_entry_and_a_slot_beyond_the_days_are_skipped_with_thei
     let date: Date = "2026-10-31".parse().unwrap();
     for (input, reason) in [
         (ad_hoc(BOT, "2026-11-11".parse().unwrap(), 1), "remembrance"),
-        (ad_hoc(BOT, "2026-05-03".parse().unwrap(), 1), "no entry"),
         (ad_hoc(BOT, date, 40), "slot 40"),
     ] {
         let ended = machine.run(input).await;
@@ -159,7 +158,7 @@ async fn each_fault_that_passes_is_outlived_by_a_retry() {
     let limited = json!({"error": {"message": "Slow down.", "type": "rate_limit_error", "param": null, "code": "rate_limit_exceeded"}});
     let too_many = json!({"title": "Too Many Requests", "status": 429});
     let unavailable = json!({"title": "Service Unavailable", "status": 503});
-    let mut date: Date = "2026-12-01".parse().unwrap();
+    let mut date: Date = "2026-12-02".parse().unwrap();
     for (state, server, operation, kind) in [
         ("GenerateImage", "openai", "images", status(503, overloaded)),
         ("GenerateImage", "openai", "images", status(429, limited)),
@@ -188,7 +187,8 @@ async fn each_fault_that_passes_is_outlived_by_a_retry() {
             _ => machine.x.fail(fault),
         }
         let before = machine.x.tweets().len();
-        while date.to_string() == "2026-12-07" || date.to_string() == "2026-12-14" {
+        // The calendar is silent on these.
+        while ["2026-12-07", "2026-12-09", "2026-12-14"].contains(&date.to_string().as_str()) {
             date = date.tomorrow().unwrap();
         }
         let ended = machine.run_date(&date.to_string()).await;

@@ -236,6 +236,29 @@ impl Voice {
             format!("{text}\n\n{}", hashtags.join(" "))
         }
     }
+
+    /// Whether a template and a name go together: "Happy {name}!" does not suit "Happy Mew Year for Cats Day".
+    pub fn suits(template: &str, name: &str) -> bool {
+        let bare = |word: &str| {
+            word.trim_matches(|c: char| !c.is_alphanumeric())
+                .to_lowercase()
+        };
+        let same = |ours: Option<&str>, theirs: Option<&str>| {
+            ours.map(bare)
+                .zip(theirs.map(bare))
+                .is_some_and(|(ours, theirs)| ours == theirs)
+        };
+        let first = name.split_whitespace().next();
+        let last = name.split_whitespace().last();
+        template.match_indices("{name}").all(|(at, placeholder)| {
+            let before = template[..at].split_whitespace().last();
+            // After a full stop or a colon the same word is no stumble.
+            let before = before.filter(|word| word.ends_with(char::is_alphanumeric));
+            let after = template[at + placeholder.len()..].strip_prefix(' ');
+            let after = after.and_then(|after| after.split_whitespace().next());
+            !same(before, first) && !same(after, last)
+        })
+    }
 }
 
 /// Puts values into a template: `{key}` becomes the value, anything else stays.
@@ -597,16 +620,16 @@ fn read_voice<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Option<Voice> {
     let voice = Voice {
         brief: lists.text("brief", "\"A spooky picture\"")?,
         avoid: lists.text("avoid", "\"No text, no brands, no gore.\"")?,
-        scenes: lists.templates("scenes", &["name", "subject"], None),
-        styles: lists.templates("styles", &[], None),
-        lighting: lists.templates("lighting", &[], None),
-        palettes: lists.templates("palettes", &[], None),
-        compositions: lists.templates("compositions", &[], None),
+        scenes: lists.templates("scenes", &["name", "subject"], &[]),
+        styles: lists.templates("styles", &[], &[]),
+        lighting: lists.templates("lighting", &[], &[]),
+        palettes: lists.templates("palettes", &[], &[]),
+        compositions: lists.templates("compositions", &[], &[]),
         softness: lists.softness(),
-        captions: lists.templates("captions", &["name", "subject"], Some("name")),
+        captions: lists.templates("captions", &["name", "subject"], &["name"]),
         hashtags: lists.hashtags(),
         hashtags_per_caption: lists.hashtags_per_caption(),
-        alt_texts: lists.templates("alt_texts", &["name", "scene", "style"], Some("scene")),
+        alt_texts: lists.templates("alt_texts", &["name", "scene", "style"], &["name", "scene"]),
     };
     let size = serde_json::to_vec(&voice).map_or(0, |json| json.len());
     if size > MAX_VOICE {
@@ -631,8 +654,8 @@ impl<'a> Lists<'_, 'a> {
         self.reader.text(value, key)
     }
 
-    /// A list that is not empty, of texts with no placeholders but these, and with the needed one.
-    fn templates(&mut self, key: &str, known: &[&str], needed: Option<&str>) -> Vec<String> {
+    /// A list that is not empty, of texts with no placeholders but these, and with the needed ones.
+    fn templates(&mut self, key: &str, known: &[&str], needed: &[&str]) -> Vec<String> {
         match self.reader.require(self.section, key, "[\"…\"]") {
             Some(value) => templates(self.reader, value, key, known, needed),
             None => Vec::new(),
@@ -673,7 +696,7 @@ impl<'a> Lists<'_, 'a> {
                 .and_then(|value| self.reader.text(value, "mood"))
                 .unwrap_or_default();
             let scenes = match self.reader.get(section, "scenes") {
-                Some(value) => templates(self.reader, value, "scenes", &["name", "subject"], None),
+                Some(value) => templates(self.reader, value, "scenes", &["name", "subject"], &[]),
                 None => Vec::new(),
             };
             levels.push(Softness { mood, scenes });
@@ -726,7 +749,7 @@ fn templates<'a>(
     value: Value<'a>,
     key: &str,
     known: &[&str],
-    needed: Option<&str>,
+    needed: &[&str],
 ) -> Vec<String> {
     let items = reader.array(value, key, "texts in quotes");
     if items.as_ref().is_some_and(Vec::is_empty) {
@@ -755,14 +778,14 @@ fn templates<'a>(
                 reader.problem(item.line, format!("{key} has no {{{placeholder}}}"), fix);
             }
         }
-        if let Some(needed) = needed
-            && !text.contains(&format!("{{{needed}}}"))
-        {
-            reader.problem(
-                item.line,
-                format!("the text does not say {{{needed}}}"),
-                format!("put {{{needed}}} into it"),
-            );
+        for needed in needed {
+            if !text.contains(&format!("{{{needed}}}")) {
+                reader.problem(
+                    item.line,
+                    format!("the text does not say {{{needed}}}"),
+                    format!("put {{{needed}}} into it"),
+                );
+            }
         }
         let lower = text.to_lowercase();
         if [

@@ -33,6 +33,8 @@ pub struct Calendar {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     rule: Rule,
+    /// The rule as the file has it.
+    key: String,
     /// Its place among the days of its date, 1 for the first.
     rank: u32,
     pub(crate) day: Day,
@@ -62,7 +64,8 @@ enum Change {
 /// What a slot of a date comes to, before it is asked for.
 #[derive(Debug, Clone)]
 enum Place {
-    Day(Day),
+    /// With where it comes from: its rule or its override.
+    Day(Day, String),
     Skipped(String),
 }
 
@@ -76,6 +79,15 @@ pub enum Pick {
         /// Why, for the record: a blackout, a remembrance day, no entry, fewer entries than the slot's number.
         reason: String,
     },
+}
+
+/// How many days of a kind a calendar has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Days that may be posted about.
+    pub usable: usize,
+    /// Days that never are.
+    pub sensitive: usize,
 }
 
 /// A day to post about.
@@ -153,7 +165,7 @@ impl Calendar {
         }
         let places = self.places(date);
         match places.get(index) {
-            Some(Place::Day(day)) => Pick::Day(day.clone()),
+            Some(Place::Day(day, _)) => Pick::Day(day.clone()),
             Some(Place::Skipped(reason)) => nothing(format!("skipped: {reason}")),
             None if places.is_empty() && self.on(date).next().is_some() => nothing(format!(
                 "no entry for {} that is not sensitive",
@@ -173,6 +185,33 @@ impl Calendar {
         }
     }
 
+    /// Where the day of this slot comes from: its rule or its override, and the line.
+    pub fn origin(&self, date: Date, slot: u32) -> Option<String> {
+        if self.silence(date).is_some() {
+            return None;
+        }
+        let index = usize::try_from(slot.checked_sub(1)?).ok()?;
+        match self.places(date).into_iter().nth(index)? {
+            Place::Day(_, origin) => Some(origin),
+            Place::Skipped(_) => None,
+        }
+    }
+
+    /// The days that are fixed to this month, or, without one, those that move.
+    pub fn count(&self, month: Option<i8>) -> Count {
+        let mut count = Count::default();
+        for entry in &self.entries {
+            if entry.rule.fixed().map(|(month, _)| month) != month {
+                continue;
+            }
+            match entry.sensitive {
+                true => count.sensitive += 1,
+                false => count.usable += 1,
+            }
+        }
+        count
+    }
+
     /// The usable days of a date, in order of preference; none on a blackout or a remembrance day.
     pub fn days(&self, date: Date) -> Vec<Day> {
         if self.silence(date).is_some() {
@@ -181,7 +220,7 @@ impl Calendar {
         self.places(date)
             .into_iter()
             .filter_map(|place| match place {
-                Place::Day(day) => Some(day),
+                Place::Day(day, _) => Some(day),
                 Place::Skipped(_) => None,
             })
             .collect()
@@ -195,6 +234,20 @@ impl Calendar {
             .flat_map(|first| first.series(1.day()))
             .take_while(move |date| date.year() <= last)
             .filter(|date| !self.days(*date).is_empty())
+    }
+
+    /// How many of a date's days may be posted about, those that an override skips included; none on a silent date.
+    pub fn usable(&self, date: Date) -> Option<usize> {
+        match self.silence(date) {
+            Some(_) => None,
+            None => Some(self.places(date).len()),
+        }
+    }
+
+    /// The line of the first day that is fixed to this date.
+    pub(crate) fn line(&self, date: Date) -> Option<usize> {
+        let first = self.fixed.get(&(date.month(), date.day()))?.first()?;
+        self.entries.get(*first).map(|entry| entry.line)
     }
 
     /// Why nothing at all is posted on a date, if so.
@@ -237,10 +290,13 @@ impl Calendar {
         entries.sort_by_key(|entry| (entry.rank, entry.rule.fixed().is_some(), entry.line));
         let mut places: Vec<Place> = entries
             .into_iter()
-            .map(|entry| Place::Day(entry.day.clone()))
+            .map(|entry| {
+                let origin = format!("{} on line {}", entry.key, entry.line);
+                Place::Day(entry.day.clone(), origin)
+            })
             .collect();
         for over in self.overrides.get(&date).into_iter().flatten() {
-            over.apply(&mut places);
+            over.apply(date, &mut places);
         }
         places
     }
@@ -249,9 +305,10 @@ impl Calendar {
         let Some(days) = reader.table(days, "[days]") else {
             return;
         };
-        let mut names = BTreeMap::new();
-        for (rule, value) in reader.entries(days) {
-            let rule = read_rule(reader, rule, value.line);
+        let mut names: BTreeMap<String, (&str, usize)> = BTreeMap::new();
+        let mut scenes = BTreeMap::new();
+        for (key, value) in reader.entries(days) {
+            let rule = read_rule(reader, key, value.line);
             let Some(items) = reader.array(
                 value,
                 "a date's value",
@@ -272,14 +329,41 @@ impl Calendar {
                     continue;
                 };
                 position += u32::from(entry.sensitive.is_none());
-                match names.entry(entry.day.name.to_lowercase()) {
-                    Occupied(first) => reader.problem(
+                let name = &entry.day.name;
+                match (names.entry(name.to_lowercase()), entry.again) {
+                    (Occupied(first), true) if first.get().0 == key => reader.problem(
                         item.line,
-                        format!("\"{}\" is on line {} already", entry.day.name, first.get()),
-                        "keep the one that is right; a name is for one date",
+                        format!(
+                            "\"{name}\" is on this date already, on line {}",
+                            first.get().1
+                        ),
+                        "keep one of the two",
                     ),
-                    Vacant(vacant) => {
-                        vacant.insert(item.line);
+                    (Occupied(first), false) => reader.problem(
+                        item.line,
+                        format!("\"{name}\" is on line {} already", first.get().1),
+                        "keep the one that is right, or say again = true if both are meant",
+                    ),
+                    (Vacant(_), true) => reader.problem(
+                        item.line,
+                        format!("\"{name}\" is not there before this line"),
+                        "remove again, or mend the name",
+                    ),
+                    (Occupied(_), true) => {}
+                    (Vacant(vacant), false) => {
+                        vacant.insert((key, item.line));
+                    }
+                }
+                if let Some(scene) = &entry.day.scene {
+                    match scenes.entry(scene.to_lowercase()) {
+                        Occupied(first) => reader.problem(
+                            item.line,
+                            format!("the scene is that of line {} too", first.get()),
+                            "write another for one of the two",
+                        ),
+                        Vacant(vacant) => {
+                            vacant.insert(item.line);
+                        }
                     }
                 }
                 let Some(rule) = rule.clone() else { continue };
@@ -291,6 +375,7 @@ impl Calendar {
                 self.entries.push(Entry {
                     rank: entry.rank.unwrap_or(place),
                     rule,
+                    key: key.to_owned(),
                     day: entry.day,
                     sensitive: entry.sensitive.is_some(),
                     line: item.line,
@@ -376,7 +461,7 @@ impl Calendar {
 }
 
 impl Override {
-    fn apply(&self, places: &mut Vec<Place>) {
+    fn apply(&self, date: Date, places: &mut Vec<Place>) {
         let index = usize::try_from(self.slot)
             .unwrap_or(usize::MAX)
             .saturating_sub(1);
@@ -392,12 +477,13 @@ impl Override {
                 caption,
             } => {
                 if let Some(name) = name {
-                    let place = Place::Day(Day {
+                    let day = Day {
                         name: name.clone(),
                         scene: None,
                         caption: None,
-                    });
-                    let named = |place: &Place| matches!(place, Place::Day(day) if day.name.eq_ignore_ascii_case(name));
+                    };
+                    let place = Place::Day(day, String::new());
+                    let named = |place: &Place| matches!(place, Place::Day(day, _) if day.name.eq_ignore_ascii_case(name));
                     match places.iter().position(named) {
                         // The two change places, so that none is posted twice.
                         Some(other) if index < places.len() => places.swap(index, other),
@@ -406,7 +492,8 @@ impl Override {
                         None => places.push(place),
                     }
                 }
-                if let Some(Place::Day(day)) = places.get_mut(index) {
+                if let Some(Place::Day(day, origin)) = places.get_mut(index) {
+                    *origin = format!("the override of {date} on line {}", self.line);
                     day.scene = scene.clone().or(day.scene.take());
                     day.caption = caption.clone().or(day.caption.take());
                 }
@@ -428,18 +515,19 @@ struct RawEntry {
     day: Day,
     sensitive: Option<String>,
     rank: Option<u32>,
+    again: bool,
 }
 
 fn read_entry<'a>(reader: &mut Reader<'a>, item: Value<'a>) -> Option<RawEntry> {
     let section = reader.section(
         item,
         "a day",
-        &["name", "scene", "caption", "sensitive", "rank"],
+        &["name", "scene", "caption", "sensitive", "rank", "again"],
     )?;
     let name = reader.require(section, "name", "\"Halloween\"");
     let name = name.and_then(|value| reader.text(value, "name"));
     if let Some(name) = &name
-        && (name.chars().count() > 100 || name.contains(['\n', '{', '}']))
+        && !is_plain(name)
     {
         reader.problem(
             item.line,
@@ -471,11 +559,28 @@ fn read_entry<'a>(reader: &mut Reader<'a>, item: Value<'a>) -> Option<RawEntry> 
     let rank = reader
         .get(section, "rank")
         .and_then(|value| reader.number(value, "rank", 1..=9));
+    let again = match reader.get(section, "again") {
+        Some(value) if value.value.as_bool() != Some(true) => {
+            reader.wrong_type(
+                value,
+                "again",
+                "true, where the name stands on another date as well and is meant to",
+            );
+            true
+        }
+        value => value.is_some(),
+    };
     Some(RawEntry {
         day,
         sensitive,
         rank,
+        again,
     })
+}
+
+/// Whether a name can go into every text.
+pub(crate) fn is_plain(name: &str) -> bool {
+    name.chars().count() <= 100 && !name.contains(['\n', '{', '}'])
 }
 
 fn read_override<'a>(reader: &mut Reader<'a>, item: Value<'a>) -> Option<Override> {

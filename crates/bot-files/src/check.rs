@@ -11,7 +11,7 @@ use crate::{Bot, Calendar, Problem, Problems, Slot, Voice};
 
 /// Checks a bot and its calendar together, for these years.
 ///
-/// Every day must have a caption that X takes, every slot must have a day wherever the calendar has any,
+/// Every day must have a caption that X takes, every date of the calendar must have a day for each slot,
 /// and no slot may lie in the hour that daylight saving time leaves out.
 pub fn check(bot: &Bot, calendar: &Calendar, years: RangeInclusive<i16>) -> Result<(), Problems> {
     let mut problems = Vec::new();
@@ -120,17 +120,26 @@ fn check_slots(
                     fix: "choose a time, or a lead, outside the hour when the clocks go forward".to_owned(),
                 });
             }
-            if number > 1 {
-                let days = *days.get_or_insert_with(|| calendar.days(date).len());
-                if (1..number).contains(&days) && missing.insert((number, date.month(), date.day()))
-                {
-                    problems.push(Problem {
-                        file: bot.file.clone(),
-                        line: slot.line,
-                        what: format!("slot {number} has nothing to post on {date}, which has {days} usable in {}", calendar.file),
-                        fix: "add a day to that date, or drop the slot".to_owned(),
-                    });
-                }
+            let Some(usable) = *days.get_or_insert_with(|| calendar.usable(date)) else {
+                continue;
+            };
+            let first_line = calendar.line(date);
+            if usable >= number || usable == 0 && first_line.is_none() {
+                continue;
+            }
+            // Without any day, the first slot speaks for the others.
+            let number = if usable == 0 { 1 } else { number };
+            if missing.insert((number, date.month(), date.day())) {
+                let (file, line) = match first_line {
+                    Some(line) => (&calendar.file, line),
+                    None => (&bot.file, slot.line),
+                };
+                problems.push(Problem {
+                    file: file.clone(),
+                    line,
+                    what: format!("slot {number} has nothing to post on {date}, which has {usable} usable"),
+                    fix: "add a day to that date, or its reason for silence to [remembrance], or drop the slot".to_owned(),
+                });
             }
         }
     }

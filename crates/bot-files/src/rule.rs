@@ -287,7 +287,7 @@ pub(crate) fn parse_weekday(word: &str) -> Result<Weekday, Mistake> {
     index("a weekday", full, &WEEKDAYS).map(|i| Weekday::Monday.wrapping_add(i as i64))
 }
 
-fn parse_month(word: &str) -> Result<i8, Mistake> {
+pub(crate) fn parse_month(word: &str) -> Result<i8, Mistake> {
     index("a month", word, &MONTHS).map(|i| i as i8 + 1)
 }
 

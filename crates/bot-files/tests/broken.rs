@@ -33,7 +33,7 @@ softness = [{ mood = "spooky" }, { mood = "mild" }, { mood = "sweet" }]
 captions = ["Happy {name}!"]
 hashtags = ["#SpookyDays"]
 hashtags_per_caption = 2
-alt_texts = ["{scene}, drawn as {style}."]
+alt_texts = ["{scene}, drawn as {style} for {name}."]
 "##;
 
 const CALENDAR: &str = r#"[days]
@@ -351,7 +351,27 @@ fn a_mistake_in_calendar_toml_is_told_with_its_line_and_the_fix() {
         (
             "\"National Magic Day\"",
             "\"National candy corn day\"",
-            "calendar.toml:7: \"National candy corn day\" is on line 3 already; keep the one that is right; a name is for one date",
+            "calendar.toml:7: \"National candy corn day\" is on line 3 already; keep the one that is right, or say again = true if both are meant",
+        ),
+        (
+            "{ name = \"National Magic Day\" }",
+            "{ name = \"National Magic Day\", again = true }",
+            "calendar.toml:7: \"National Magic Day\" is not there before this line; remove again, or mend the name",
+        ),
+        (
+            "{ name = \"National Magic Day\" }",
+            "{ name = \"Halloween\", again = true }",
+            "calendar.toml:7: \"Halloween\" is on this date already, on line 6; keep one of the two",
+        ),
+        (
+            "{ name = \"National Magic Day\" }",
+            "{ name = \"National Candy Corn Day\", again = \"yes\" }",
+            "calendar.toml:7: again is \"yes\"; make it true, where the name stands on another date as well and is meant to",
+        ),
+        (
+            "{ name = \"National Magic Day\" }",
+            "{ name = \"National Magic Day\", scene = \"Candy corn with fangs\" }",
+            "calendar.toml:7: the scene is that of line 3 too; write another for one of the two",
         ),
         (
             "{ name = \"Halloween\" }",
@@ -553,7 +573,18 @@ fn mistakes_between_the_two_files_are_told_with_line_and_fix() {
                 broken(BOT, "[picture]", "[[slots]]\ntime = \"18:00\"\n\n[picture]"),
                 sound.1.clone(),
             ),
-            "bot.toml:8: slot 2 has nothing to post on 2024-09-13, which has 1 usable in calendar.toml; add a day to that date, or drop the slot",
+            "bot.toml:8: slot 2 has nothing to post on 2024-09-13, which has 1 usable; add a day to that date, or its reason for silence to [remembrance], or drop the slot",
+        ),
+        (
+            (
+                sound.0.clone(),
+                broken(
+                    CALENDAR,
+                    "scene = \"candy corn with fangs\"",
+                    "sensitive = \"sugar\"",
+                ),
+            ),
+            "calendar.toml:3: slot 1 has nothing to post on 2028-10-30, which has 0 usable; add a day to that date, or its reason for silence to [remembrance], or drop the slot",
         ),
         (
             (

@@ -241,6 +241,33 @@ proptest! {
     }
 
     #[test]
+    fn an_override_and_a_blackout_win_on_their_dates_and_nowhere_else(over in any_date(), first in any_date(), length in 0i32..40, date in any_date()) {
+        let plain = CALENDAR.split("[overrides]").next().unwrap_or_default();
+        let last = first + length.days();
+        let text = format!("{plain}[overrides]\n{over} = {{ name = \"Bot Day\" }}\n[blackouts]\n\"{first} to {last}\" = \"a rest\"\n");
+        let plain = Calendar::parse("calendar.toml", plain).unwrap();
+        // An override of a remembrance day is refused, which leaves nothing to compare.
+        let Ok(calendar) = Calendar::parse("calendar.toml", &text) else {
+            let refused = matches!(plain.pick(over, 1), Pick::Nothing { reason } if reason.starts_with("remembrance: "));
+            prop_assert!(refused, "{}", over);
+            return Ok(());
+        };
+        for date in [date, over, first, last] {
+            let picked = calendar.pick(date, 1);
+            if (first..=last).contains(&date) {
+                prop_assert_eq!(picked, Pick::Nothing { reason: "blackout: a rest".into() });
+                prop_assert_eq!(calendar.usable(date), None);
+            } else if date == over {
+                prop_assert!(matches!(picked, Pick::Day(day) if day.name == "Bot Day"), "{}", date);
+                let origin = calendar.origin(date, 1).unwrap_or_default();
+                prop_assert!(origin.starts_with(&format!("the override of {over} on line ")), "{}", origin);
+            } else {
+                prop_assert_eq!(picked, plain.pick(date, 1));
+            }
+        }
+    }
+
+    #[test]
     fn friday_the_13th_leads_whenever_it_comes(date in any_date()) {
         let comes = date.day() == 13 && date.weekday() == Weekday::Friday;
         prop_assert_eq!(names(date).first().is_some_and(|name| name == "Friday the 13th"), comes);

@@ -1,12 +1,21 @@
 //! The files of `bots/spooky-days` themselves.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    path::Path,
+    sync::LazyLock,
+};
 
 use bot_files::{Bot, Calendar, Day, Pick, Policy, check};
 use jiff::{
     ToSpan,
     civil::{Date, Weekday, date},
+    tz,
 };
+use proptest::prelude::*;
+
+const YEARS: RangeInclusive<i16> = 2024..=2040;
 
 fn shipped() -> (Bot, Calendar) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bots/spooky-days");
@@ -20,21 +29,35 @@ fn shipped() -> (Bot, Calendar) {
     (bot, calendar)
 }
 
-fn dates(years: std::ops::RangeInclusive<i16>) -> impl Iterator<Item = Date> {
+fn dates(years: RangeInclusive<i16>) -> impl Iterator<Item = Date> {
     let last = *years.end();
     date(*years.start(), 1, 1)
         .series(1.day())
         .take_while(move |date| date.year() <= last)
 }
 
-fn is_remembrance(calendar: &Calendar, date: Date) -> bool {
-    matches!(calendar.pick(date, 1), Pick::Nothing { reason } if reason.starts_with("remembrance: "))
+/// Why nothing at all is posted on a date.
+fn silence(calendar: &Calendar, date: Date) -> Option<String> {
+    match calendar.pick(date, 1) {
+        Pick::Nothing { reason } => Some(reason),
+        Pick::Day(_) => None,
+    }
+}
+
+/// Every usable day, once, with a date that has it.
+fn days(calendar: &Calendar) -> BTreeMap<String, (Date, Day)> {
+    let dated = dates(YEARS).flat_map(|date| {
+        let days = calendar.days(date);
+        days.into_iter()
+            .map(move |day| (day.name.clone(), (date, day)))
+    });
+    dated.collect()
 }
 
 #[test]
 fn the_shipped_files_are_sound_from_2024_to_2040() {
     let (bot, calendar) = shipped();
-    check(&bot, &calendar, 2024..=2040).unwrap_or_else(|problems| panic!("{problems}"));
+    check(&bot, &calendar, YEARS).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(bot.slots.len(), 1);
     let slot = bot.slot(1).unwrap();
     assert_eq!(slot.time.to_string(), "08:00:00");
@@ -54,60 +77,82 @@ fn the_shipped_files_are_sound_from_2024_to_2040() {
 }
 
 #[test]
-fn october_to_january_have_two_days_or_more_on_every_date_but_the_remembrance_days_and_other_months_only_friday_the_13th()
- {
+fn every_date_has_two_days_or_more_or_says_what_it_remembers() {
     let (_, calendar) = shipped();
-    for date in dates(2024..=2040) {
-        let days = calendar.days(date);
-        if ![10, 11, 12, 1].contains(&date.month()) {
-            let friday_13th = date.weekday() == Weekday::Friday && date.day() == 13;
-            assert_eq!(days.len(), usize::from(friday_13th), "{date} has {days:?}");
-        } else if is_remembrance(&calendar, date) {
-            assert_eq!(days, [], "{date}");
-        } else {
-            assert!(days.len() >= 2, "{date} has {days:?}");
+    let (mut silent, mut two, mut more) = (0, 0, 0);
+    for date in dates(YEARS) {
+        match (silence(&calendar, date), calendar.days(date).len()) {
+            (Some(reason), 0) => {
+                assert!(
+                    reason.starts_with("remembrance: ") || reason == "blackout: Yom HaShoah",
+                    "{date}: {reason}"
+                );
+                silent += 1;
+            }
+            (None, 2) => two += 1,
+            (None, 3..) => more += 1,
+            (_, days) => panic!("{date} has {days} days"),
         }
     }
+    assert_eq!(silent + two + more, 6210);
+    assert!(more > two && two > silent, "{more}, {two}, {silent}");
 }
 
 #[test]
-fn dates_that_the_calendar_does_not_know_say_so() {
+fn every_month_has_its_days() {
     let (_, calendar) = shipped();
-    assert_eq!(
-        calendar.pick(date(2026, 5, 3), 1),
-        Pick::Nothing {
-            reason: "no entry for 05-03".into()
-        }
-    );
+    for month in 1..=12 {
+        let count = calendar.count(Some(month));
+        assert!(
+            count.usable >= 60 && count.sensitive >= 4,
+            "{month}: {count:?}"
+        );
+    }
+    let moving = calendar.count(None);
+    assert!(moving.usable >= 90 && moving.sensitive >= 15, "{moving:?}");
 }
 
 #[test]
-fn remembrance_days_post_nothing() {
+fn dates_of_grief_post_nothing() {
     let (_, calendar) = shipped();
     for (date, reason) in [
+        (
+            date(2027, 1, 27),
+            "remembrance: International Holocaust Remembrance Day",
+        ),
+        (date(2027, 1, 18), "remembrance: Martin Luther King Jr. Day"),
+        (date(2027, 3, 26), "remembrance: Good Friday"),
+        (date(2026, 4, 14), "blackout: Yom HaShoah"),
+        (
+            date(2026, 4, 24),
+            "remembrance: Armenian Genocide Remembrance Day",
+        ),
+        (
+            date(2026, 5, 25),
+            "remembrance: National Missing Children's Day",
+        ),
+        (date(2027, 5, 31), "remembrance: Memorial Day"),
+        (date(2026, 8, 6), "remembrance: Hiroshima"),
+        (
+            date(2026, 9, 11),
+            "remembrance: the attacks of September 11",
+        ),
         (date(2026, 11, 11), "remembrance: Veterans Day"),
         (
             date(2026, 12, 7),
             "remembrance: Pearl Harbor Remembrance Day",
         ),
         (date(2026, 12, 14), "remembrance: the Sandy Hook shooting"),
-        (
-            date(2027, 1, 27),
-            "remembrance: International Holocaust Remembrance Day",
-        ),
-        (date(2027, 1, 18), "remembrance: Martin Luther King Jr. Day"),
-        (
-            date(2026, 9, 11),
-            "remembrance: the attacks of September 11",
-        ),
     ] {
-        assert_eq!(
-            calendar.pick(date, 1),
-            Pick::Nothing {
-                reason: reason.into()
-            },
-            "{date}"
-        );
+        for slot in 1..=3 {
+            assert_eq!(
+                calendar.pick(date, slot),
+                Pick::Nothing {
+                    reason: reason.into()
+                },
+                "{date}"
+            );
+        }
     }
 }
 
@@ -115,24 +160,187 @@ fn remembrance_days_post_nothing() {
 fn moving_days_come_round() {
     let (_, calendar) = shipped();
     for (date, name) in [
+        (date(2026, 2, 17), "International Pancake Day"),
+        (date(2027, 3, 15), "National Napping Day"),
+        (date(2026, 5, 10), "Mother's Day"),
+        (date(2026, 6, 5), "National Donut Day"),
+        (date(2026, 6, 26), "International Day in Support"),
+        (date(2027, 6, 25), "Take Your Dog to Work Day"),
+        (date(2026, 9, 5), "International Bacon Day"),
+        (date(2026, 10, 21), "Hagfish Day"),
+        (date(2026, 10, 31), "Halloween"),
         (date(2026, 11, 13), "Friday the 13th"),
         (date(2026, 11, 26), "Thanksgiving Day"),
         (date(2027, 11, 26), "National Leftovers Day"),
+        (date(2028, 2, 29), "Leap Day"),
         (date(2028, 11, 22), "National Jukebox Day"),
-        (date(2026, 10, 31), "Halloween"),
-        (date(2026, 10, 21), "Hagfish Day"),
     ] {
+        match calendar.pick(date, 1) {
+            Pick::Day(day) => assert_eq!(day.name, name, "{date}"),
+            // A day of silence wins over a moving day, too.
+            Pick::Nothing { reason } => assert!(reason.contains(name), "{date}: {reason}"),
+        }
+    }
+}
+
+#[test]
+fn every_day_has_a_scene_of_its_own_that_a_picture_can_show() {
+    let (_, calendar) = shipped();
+    let mut scenes = BTreeSet::new();
+    for (name, (date, day)) in days(&calendar) {
+        let scene = day.scene.unwrap_or_else(|| panic!("{name} has no scene"));
+        let length = scene.chars().count();
+        assert!((15..=190).contains(&length), "{name}: {length}: {scene}");
         assert!(
-            matches!(calendar.pick(date, 1), Pick::Day(Day { name: picked, .. }) if picked == name),
-            "{date}"
+            !scene.ends_with('.') && !scene.contains(['{', '\n']),
+            "{scene}"
+        );
+        let words = scene.to_lowercase();
+        let words: BTreeSet<&str> = words.split(|c: char| !c.is_alphanumeric()).collect();
+        for unwanted in [
+            "blood",
+            "bloody",
+            "gore",
+            "corpse",
+            "corpses",
+            "kill",
+            "kills",
+            "killed",
+            "murder",
+            "suicide",
+            "gun",
+            "guns",
+            "noose",
+            "gallows",
+            "decapitated",
+            "severed",
+        ] {
+            assert!(!words.contains(unwanted), "{name}: {scene}");
+        }
+        assert!(scenes.insert(scene), "{name} on {date} shares its scene");
+    }
+    assert!(scenes.len() > 1000);
+}
+
+#[test]
+fn names_are_spelt_as_people_write_them() {
+    let (_, calendar) = shipped();
+    let days = days(&calendar);
+    for name in [
+        "April Fools' Day",
+        "National Chocolate Éclair Day",
+        "National Kouign-Amann Day",
+        "National VCR Day",
+        "National DNA Day",
+        "National #2 Pencil Day",
+        "National U.S. Postage Stamp Day",
+        "Cook Something Bold & Pungent Day",
+        "Yell \"Fudge\" at the Cobras in North America Day",
+        "National 'I Want Butterscotch' Day",
+    ] {
+        assert!(days.contains_key(name), "{name}");
+    }
+    for name in days.keys() {
+        for doubled in ["National National", "World World", "Day of Day"] {
+            assert!(!name.contains(doubled), "{name}");
+        }
+        assert!(
+            !name.contains(['_', '|', '\t']) && !name.contains("  "),
+            "{name}"
         );
     }
 }
 
 #[test]
-fn the_first_day_of_every_date_has_a_scene() {
+fn no_name_comes_on_two_dates_of_a_year_by_accident() {
     let (_, calendar) = shipped();
-    for date in calendar.dates(2024..=2040) {
-        assert!(calendar.days(date)[0].scene.is_some(), "{date}");
+    for year in YEARS {
+        let mut seen = BTreeMap::new();
+        for date in dates(year..=year) {
+            for day in calendar.days(date) {
+                if let Some(earlier) = seen.insert(day.name.clone(), date) {
+                    let meant = again().contains(&day.name) || day.name == "Friday the 13th";
+                    assert!(meant, "{} on {earlier} and {date}", day.name);
+                }
+            }
+        }
     }
+    assert!(again().contains("National Donut Day"), "{:?}", again());
+}
+
+fn any_date() -> impl Strategy<Value = Date> {
+    (0..6210i32).prop_map(|days| date(2024, 1, 1) + days.days())
+}
+
+fn any_zone() -> impl Strategy<Value = tz::TimeZone> {
+    let zones: Vec<tz::TimeZone> = tz::db()
+        .available()
+        .filter_map(|name| tz::TimeZone::get(name.as_str()).ok())
+        .collect();
+    proptest::sample::select(zones)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn a_slots_run_is_about_the_date_on_which_it_is_due_in_any_time_zone(date in any_date(), zone in any_zone()) {
+        let (bot, calendar) = cached();
+        let slot = bot.slot(1).unwrap();
+        // As the scheduler does it: the slot's local time, across daylight saving, less the lead.
+        let due = date.to_datetime(slot.time).to_zoned_datetime(zone.clone()).unwrap();
+        let start = due.timestamp() - slot.lead;
+        prop_assert_eq!(due.timestamp().to_zoned_datetime(zone.clone()).date(), date);
+        prop_assert_eq!(start.to_zoned_datetime(zone).date(), date);
+        prop_assert_eq!(calendar.pick(due.date(), 1), calendar.pick(date, 1));
+    }
+
+    #[test]
+    fn a_slot_gets_the_day_of_its_number_and_no_sensitive_one(date in any_date(), slot in 1u32..6) {
+        let (_, calendar) = cached();
+        let days = calendar.days(date);
+        match calendar.pick(date, slot) {
+            Pick::Day(day) => {
+                prop_assert_eq!(Some(&day), days.get(slot as usize - 1));
+                prop_assert!(!sensitive().contains(&day.name), "{} on {}", day.name, date);
+                prop_assert!(calendar.origin(date, slot).is_some());
+            }
+            Pick::Nothing { reason } => {
+                prop_assert!(days.len() < slot as usize, "{}: {}", date, reason);
+                prop_assert_eq!(calendar.origin(date, slot), None);
+            }
+        }
+    }
+}
+
+fn cached() -> &'static (Bot, Calendar) {
+    static SHIPPED: LazyLock<(Bot, Calendar)> = LazyLock::new(shipped);
+    &SHIPPED
+}
+
+/// The names of the file whose line holds a text: a reading of the file that owes nothing to the parser.
+fn named(text: &str) -> BTreeSet<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bots/spooky-days/calendar.toml");
+    let file = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}"));
+    file.lines()
+        .filter(|line| line.contains(text))
+        .flat_map(|line| {
+            line.split("{ name = \"")
+                .skip(1)
+                .filter(|entry| entry.contains(text))
+                .filter_map(|entry| entry.split_once('"'))
+                .map(|(name, _)| name.to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn sensitive() -> &'static BTreeSet<String> {
+    static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| named(", sensitive = \""));
+    &NAMES
+}
+
+fn again() -> &'static BTreeSet<String> {
+    static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| named(", again = true"));
+    &NAMES
 }

@@ -6,6 +6,8 @@ pub mod proxy;
 mod server;
 pub mod x;
 
+pub use painter::paint_jpeg;
+
 use serde::{Deserialize, Serialize};
 
 /// A failure that is told on purpose.

@@ -3,11 +3,12 @@
 
 use std::{
     fmt::Write,
+    io::Cursor,
     sync::{Arc, LazyLock},
 };
 
 use anyhow::Context;
-use image::RgbImage;
+use image::{ImageFormat, RgbImage};
 use resvg::{
     tiny_skia::{Pixmap, Transform},
     usvg::{Options, Tree, fontdb::Database},
@@ -46,6 +47,13 @@ pub(crate) fn paint(prompt: &str, width: u32, height: u32) -> anyhow::Result<Rgb
         .flat_map(|p| [p[0], p[1], p[2]])
         .collect();
     RgbImage::from_raw(width, height, rgb).context("the picture has another size")
+}
+
+/// The picture of a prompt as a JPEG of this size, for a look at a post without any server.
+pub fn paint_jpeg(prompt: &str, width: u32, height: u32) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Cursor::new(Vec::new());
+    paint(prompt, width, height)?.write_to(&mut bytes, ImageFormat::Jpeg)?;
+    Ok(bytes.into_inner())
 }
 
 /// Numbers that depend on the prompt and on nothing else.

@@ -265,7 +265,11 @@ fn caption(input: &Input, variation: &Variation) -> Result<String, Error> {
     let hashtags = hashtags(input, variation);
     let mut first_reason = None;
     let start = variation.index("caption", templates.len());
-    for template in templates.iter().cycle().skip(start).take(templates.len()) {
+    let from_here = templates.iter().cycle().skip(start).take(templates.len());
+    // Those that stumble over the name come last, so that they are still better than nothing.
+    let (suiting, stumbling): (Vec<&String>, Vec<&String>) =
+        from_here.partition(|template| Voice::suits(template, &input.name));
+    for template in suiting.into_iter().chain(stumbling) {
         for count in (0..=hashtags.len()).rev() {
             let hashtags: Vec<&str> = hashtags.iter().take(count).map(String::as_str).collect();
             let caption = Voice::caption(template, &input.name, &hashtags);
