@@ -8,7 +8,7 @@ mod setting;
 use jiff::civil::Date;
 use post_record::{Ledger, Outcome};
 use serde_json::{Value, json};
-use setting::{BOT, Machine, post};
+use setting::{BOT, Machine};
 use spooky::cloud::{Ended, ad_hoc, scheduled};
 use stand_ins::{Fault, Kind};
 
@@ -95,9 +95,17 @@ async fn an_ordinary_day_ends_as_one_recorded_post() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_without_an_entry_and_a_slot_beyond_the_days_are_skipped_with_their_reason() {
     let machine = Machine::new().await;
+    let small =
+        "[days]\n10-31 = [{ name = \"Halloween\" }]\n[remembrance]\n11-11 = \"Veterans Day\"\n";
+    machine
+        .cloud
+        .put_bot_file(BOT, "calendar.toml", small.into())
+        .await
+        .unwrap();
     let date: Date = "2026-10-31".parse().unwrap();
     for (input, reason) in [
         (ad_hoc(BOT, "2026-11-11".parse().unwrap(), 1), "remembrance"),
+        (ad_hoc(BOT, "2026-05-03".parse().unwrap(), 1), "no entry"),
         (ad_hoc(BOT, date, 40), "slot 40"),
     ] {
         let ended = machine.run(input).await;

@@ -38,6 +38,13 @@ pub struct Input {
     pub note: Option<String>,
 }
 
+impl Input {
+    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
+    pub fn read(payload: serde_json::Value) -> Result<Input, Error> {
+        serde_json::from_value(payload).map_err(|e| invalid("JSON", format!("cannot be read: {e}")))
+    }
+}
+
 /// The texts of a post.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,12 +2,13 @@
 
 use build_prompt::{Input, build_prompt};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    run(service_fn(|event: LambdaEvent<Input>| async move {
-        build_prompt(&event.payload)
+    run(service_fn(|event: LambdaEvent<Value>| async move {
+        build_prompt(&Input::read(event.payload)?)
     }))
     .await
 }

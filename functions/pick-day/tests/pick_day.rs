@@ -11,7 +11,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketVersioningStatus, VersioningConfiguration},
 };
-use bot_files::Approval;
+use bot_files::Policy;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use ministack::MiniStack;
@@ -457,7 +457,7 @@ async fn a_picked_day_comes_with_all_that_the_next_states_need_and_is_kept_in_th
                 "altTexts": ["{scene}."],
             },
             "picture": {"model": "gpt-image-2", "size": "1536x1024", "quality": "high", "format": "webp"},
-            "approval": "off",
+            "approval": {"policy": "off", "approvers": [], "deadline": "PT4H", "onTimeout": "skip"},
             "files": {"bot": bot, "calendar": calendar},
         })
     );
@@ -471,7 +471,13 @@ async fn a_picked_day_comes_with_all_that_the_next_states_need_and_is_kept_in_th
 #[tokio::test]
 async fn a_bot_whose_files_require_an_approval_or_are_silent_about_it_gets_that_in_its_claim() {
     let office = Office::new().await.unwrap();
-    for (i, policy) in ["policy = \"required\"", ""].into_iter().enumerate() {
+    for (i, policy) in [
+        "policy = \"required\"\napprovers = [\"a@example.org\"]",
+        "approvers = [\"a@example.org\"]",
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let bot = format!("bot-{i}");
         let files = BOT_TOML.replace("policy = \"off\"", policy);
         office.put(&bot, "bot.toml", files).await.unwrap();
@@ -486,7 +492,9 @@ async fn a_bot_whose_files_require_an_approval_or_are_silent_about_it_gets_that_
             })
             .await
             .unwrap();
-        assert_eq!(output.approval, Some(Approval::Required));
+        let approval = output.approval.unwrap();
+        assert_eq!(approval.policy, Policy::Required);
+        assert_eq!(approval.approvers, ["a@example.org"]);
         let record = office.record(&output.post).await.unwrap().unwrap();
         assert!(record.approval_required);
     }

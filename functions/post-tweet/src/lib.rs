@@ -12,6 +12,7 @@ use lambda_runtime::Diagnostic;
 use post_record::{Arm, Armed, Ledger, PostId, Record, Table, content_hash};
 use post_text::{check_alt_text, check_caption};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use x::{Refusal, X};
 
@@ -34,6 +35,14 @@ pub struct Input {
     pub alt_text: String,
     /// The picture.
     pub image: Image,
+}
+
+impl Input {
+    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
+    pub fn read(payload: Value) -> Result<Input, Error> {
+        serde_json::from_value(payload)
+            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
+    }
 }
 
 /// The picture as `store-image` left it.

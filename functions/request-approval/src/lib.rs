@@ -12,7 +12,7 @@ use post_record::{
 };
 use review_link::Keys;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What is to be approved.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +32,14 @@ pub struct Input {
     pub image: Image,
     /// What the picture cost, in US dollars.
     pub cost_usd: Option<f64>,
+}
+
+impl Input {
+    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
+    pub fn read(payload: Value) -> Result<Input, Error> {
+        serde_json::from_value(payload)
+            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
+    }
 }
 
 /// The approval.

@@ -3,14 +3,21 @@
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use request_approval::{Clients, Config, Input, request_approval};
+use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let config = Config::from_env()?;
     let clients = Clients::new(&https::aws_config().await, &config);
-    run(service_fn(async |event: LambdaEvent<Input>| {
-        request_approval(&clients, &config, Timestamp::now(), event.payload).await
+    run(service_fn(async |event: LambdaEvent<Value>| {
+        request_approval(
+            &clients,
+            &config,
+            Timestamp::now(),
+            Input::read(event.payload)?,
+        )
+        .await
     }))
     .await
 }
