@@ -716,12 +716,6 @@ impl Cloud {
         Ok(started.execution_arn)
     }
 
-    /// What the functions have written to their logs, as far as their invocations have ended.
-    pub async fn function_logs(&self) -> anyhow::Result<String> {
-        let log = std::fs::read(ministack::MiniStack::shared().await.log())?;
-        Ok(String::from_utf8_lossy(&log).into_owned())
-    }
-
     /// The bytes of a picture.
     pub async fn picture(&self, key: &str) -> anyhow::Result<Vec<u8>> {
         let object = self

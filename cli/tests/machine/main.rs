@@ -8,7 +8,7 @@ mod setting;
 use jiff::civil::Date;
 use post_record::{Ledger, Outcome};
 use serde_json::{Value, json};
-use setting::{BOT, Machine};
+use setting::{BOT, Machine, SECRETS};
 use spooky::cloud::{Ended, ad_hoc, scheduled};
 use stand_ins::{Fault, Kind};
 
@@ -521,7 +521,7 @@ async fn missing_and_malformed_secrets_and_a_missing_table_are_named() {
         cause.contains("apiKey") && !cause.contains("sk-very-secret"),
         "{cause}"
     );
-    put("openai", "{\"apiKey\": \"right\"}").await;
+    put("openai", &json!({"apiKey": SECRETS[0]}).to_string()).await;
 
     put("x-credentials", "not JSON but secret").await;
     let ended = machine.run_date("2026-10-27").await;

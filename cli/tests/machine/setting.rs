@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ministack::{Mail, MiniStack};
 use post_record::{PostId, Record};
-use serde_json::Value;
+use serde_json::{Value, json};
 use spooky::cloud::{Cloud, Ended, Settings, Zips, ad_hoc, build_functions};
 use stand_ins::{openai, x};
 use tokio::sync::OnceCell;
@@ -125,6 +125,40 @@ impl Machine {
             (mails.len() >= count).then_some(mails)
         })
         .await
+    }
+}
+
+impl Machine {
+    /// What the functions have written to their logs, as far as their invocations have ended.
+    pub async fn logs(&self) -> String {
+        let account = &self.cloud.account;
+        let client = https::client_builder().build().unwrap();
+        let ask = async |operation: &str, body: Value| -> Value {
+            client
+                .post(account.url())
+                .header("x-amz-target", format!("Logs_20140328.{operation}"))
+                .header("content-type", "application/x-amz-json-1.1")
+                // The emulator takes the account from here, and checks nothing else.
+                .header("authorization", format!("AWS4-HMAC-SHA256 Credential={}/20261125/us-east-1/logs/aws4_request, SignedHeaders=host, Signature=0", account.id()))
+                .body(body.to_string())
+                .send()
+                .await
+                .unwrap()
+                .json()
+                .await
+                .unwrap()
+        };
+        let groups = ask("DescribeLogGroups", json!({})).await;
+        let mut lines = String::new();
+        for group in groups["logGroups"].as_array().unwrap() {
+            let name = &group["logGroupName"];
+            let events = ask("FilterLogEvents", json!({"logGroupName": name})).await;
+            assert!(events["nextToken"].is_null(), "{name} has more lines");
+            for event in events["events"].as_array().unwrap() {
+                lines.push_str(&format!("{name}: {}\n", event["message"].as_str().unwrap()));
+            }
+        }
+        lines
     }
 }
 

@@ -503,10 +503,12 @@ fn read_approval<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Approval {
     let value = reader.get(root, "approval");
     let section = value.and_then(|value| reader.section(value, "[approval]", &known));
     if let Some(section) = section {
-        if let Some(value) = reader.get(section, "policy")
-            && read_word(reader, value, "policy", &["off", "required"]).as_deref() == Some("off")
-        {
-            approval.policy = Policy::Off;
+        if let Some(value) = reader.get(section, "policy") {
+            match read_word(reader, value, "policy", &["off", "required"]).as_deref() {
+                Some("required") => {}
+                // One that cannot be read is a problem of its own.
+                _ => approval.policy = Policy::Off,
+            }
         }
         if let Some(value) = reader.get(section, "approvers") {
             approval.approvers = read_approvers(reader, value);

@@ -56,7 +56,7 @@ softness = [{ mood = "spooky" }, { mood = "mild" }, { mood = "sweet", scenes = [
 captions = ["Happy {name}!"]
 hashtags = ["#Spooky"]
 hashtags_per_caption = 1
-alt_texts = ["{scene}."]
+alt_texts = ["{scene}, for {name}."]
 "##;
 
 const CALENDAR_TOML: &str = r#"
@@ -454,8 +454,9 @@ async fn a_picked_day_comes_with_all_that_the_next_states_need_and_is_kept_in_th
                 "captions": ["Happy {name}!"],
                 "hashtags": ["#Spooky"],
                 "hashtagsPerCaption": 1,
-                "altTexts": ["{scene}."],
+                "altTexts": ["{scene}, for {name}."],
             },
+            "timeZone": "America/New_York",
             "picture": {"model": "gpt-image-2", "size": "1536x1024", "quality": "high", "format": "webp"},
             "approval": {"policy": "off", "approvers": [], "deadline": "PT4H", "onTimeout": "skip"},
             "files": {"bot": bot, "calendar": calendar},

@@ -350,11 +350,37 @@ async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
             json!({"tweet": {"status": "skipped", "reason": "too late"}}),
         ),
         (
-            "skipped",
-            Outcome::Skipped,
-            Some("approvals are not built yet"),
+            "rejected",
+            Outcome::Rejected,
+            Some("rejected by owner@example.org: not funny"),
+            0.15,
+            json!({
+                "tweet": null, "spentUsd": 0.1,
+                "approval": {"decision": {"verdict": "rejected", "by": "owner@example.org", "at": "2026-10-30T11:00:00Z", "reason": "not funny"}},
+                // A prompt that was refused before is not how it ended.
+                "refusal": refusal(&message),
+            }),
+        ),
+        (
+            "expired",
+            Outcome::Expired,
+            Some("nobody decided in time"),
             0.05,
-            json!({"tweet": null, "skipped": "approvals are not built yet"}),
+            json!({
+                "tweet": null,
+                "approval": {"decision": {"verdict": "expired", "by": "policy", "at": "2026-10-30T11:00:00Z"}},
+            }),
+        ),
+        // Another picture was asked for, and nobody would paint it.
+        (
+            "refused",
+            Outcome::Refused,
+            Some("Too gory."),
+            0.15,
+            json!({
+                "tweet": null, "spentUsd": 0.1, "refusal": refusal(&message),
+                "approval": {"decision": {"verdict": "regenerate", "by": "owner@example.org", "at": "2026-10-30T11:00:00Z", "note": ""}},
+            }),
         ),
         (
             "refused",
@@ -523,10 +549,7 @@ async fn an_end_that_is_none_is_invalid_input_and_says_which() {
         ),
         (json!({"tweet": {"status": "in flight"}}), "in flight"),
         (json!({"tweet": null}), "no end of a run"),
-        (
-            json!({"tweet": null, "refusal": null, "skipped": null}),
-            "no end of a run",
-        ),
+        (json!({"tweet": null, "refusal": null}), "no end of a run"),
     ] {
         let (name, message) = told(archive.tell(end(&run, &change)).await.unwrap_err());
         assert_eq!(name, "InvalidInput", "{change}: {message}");

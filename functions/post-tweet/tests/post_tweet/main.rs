@@ -25,7 +25,7 @@ async fn a_post_is_uploaded_described_created_and_recorded() {
     let tweets = setting.x.tweets();
     assert_eq!(tweets.len(), 1);
     assert_eq!(output.id.as_deref(), Some(tweets[0].id.as_str()));
-    assert_eq!(tweets[0].pictures, [setting.picture.clone()]);
+    assert_eq!(tweets[0].pictures, std::slice::from_ref(&setting.picture));
     assert_eq!(tweets[0].alt_texts, ["A ghost reads the paper."]);
     let sent = setting.x.requests();
     let names: Vec<&str> = sent.iter().map(|(name, _)| name.as_str()).collect();
