@@ -13,13 +13,13 @@ use crate::setting::{BOT, Machine, SECRETS, post, until};
 const DATE: &str = "2026-10-30";
 
 /// A run that waits for its approver.
-struct Waiting {
-    machine: Machine,
+pub struct Waiting {
+    pub machine: Machine,
     execution: String,
 }
 
 impl Waiting {
-    async fn new(changes: &[(&str, &str)]) -> Waiting {
+    pub async fn new(changes: &[(&str, &str)]) -> Waiting {
         let machine = Machine::asking().await;
         machine.edit_bot(changes).await;
         let execution = machine
@@ -41,7 +41,7 @@ impl Waiting {
         .await
     }
 
-    async fn approval(&self, round: u32) -> Option<Approval> {
+    pub async fn approval(&self, round: u32) -> Option<Approval> {
         let table = &self.machine.cloud.table;
         table.approval(&post(DATE, 1), round).await.unwrap()
     }
@@ -53,7 +53,7 @@ impl Waiting {
         page.answer(fields).await
     }
 
-    async fn ends(&self) -> Ended {
+    pub async fn ends(&self) -> Ended {
         self.machine.ended(&self.execution).await
     }
 
@@ -132,7 +132,7 @@ pub fn link(mail: &str) -> String {
         .to_owned()
 }
 
-fn outcome(ended: &Ended) -> &str {
+pub fn outcome(ended: &Ended) -> &str {
     ended.output["record"]["outcome"].as_str().unwrap_or("none")
 }
 

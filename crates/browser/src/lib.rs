@@ -48,7 +48,7 @@ const FLAGS: &[&str] = &[
     "--no-sandbox",
     "--no-zygote",
     // No connection leaves the machine: no name is looked up, no other address is connected to.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE [::1]",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1, EXCLUDE [::1]",
     "--no-proxy-server",
     "--disable-background-networking",
     "--disable-breakpad",

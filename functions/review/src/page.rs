@@ -71,13 +71,13 @@ pub(crate) fn open(
         @if *problems != none {
             p.problem role="alert" { "Nothing was decided: see below what to change." }
         }
-        (post(approval, picture))
+        (picture_of(approval, picture))
         p { "Appears " b { (appears(approval)) } "." }
         p.dim { "Decisions close on " (said(approval, closes)) ". If nobody answers by then, " (silence) "." }
         form method="post" {
             input type="hidden" name="content" value=(approval.presented_hash);
             input type="hidden" name="form" value=(form_value);
-            (field("caption", "Caption", &form.caption, 5, problems.caption.as_deref(),
+            (field("caption", "Caption", &form.caption, 6, problems.caption.as_deref(),
                 &format!("Weighted length {} of {MAX_WEIGHTED_LENGTH}; an emoji counts 2.", weighted_length(&form.caption))))
             (field("altText", "Alt text, for those who do not see the picture", &form.alt_text, 4, problems.alt_text.as_deref(),
                 &format!("{} of {MAX_ALT_TEXT} characters.", form.alt_text.chars().count())))
@@ -147,7 +147,8 @@ pub(crate) fn paused(approval: &Approval, reason: &str, picture: &str) -> Markup
             @if !reason.is_empty() { ": " (reason) }
             ". Nothing can be decided until somebody resumes it; then open this page again."
         }
-        (post(approval, picture))
+        (picture_of(approval, picture))
+        div.quote { (approval.caption) }
     };
     page("Paused", body)
 }
@@ -252,27 +253,22 @@ fn head(approval: &Approval) -> Markup {
     }
 }
 
-/// The post as it was presented.
-fn post(approval: &Approval, picture: &str) -> Markup {
-    html! {
-        (picture_of(approval, picture))
-        div.quote { (approval.caption) }
-    }
-}
-
 fn picture_of(approval: &Approval, picture: &str) -> Markup {
     html! { img src=(picture) alt=(approval.alt_text); }
 }
 
 fn said_by(approval: &Approval, decision: &Decision) -> Markup {
     let by = match decision.by.as_str() {
-        POLICY => "by the bot's policy, since nobody answered in time",
+        POLICY => "the bot's policy, since nobody answered in time",
         by => by,
     };
     let at = said(approval, decision.at);
     html! {
         @match &decision.verdict {
-            Verdict::Approved { .. } => p role="status" { b { "Approved" } " by " (by.trim_start_matches("by ")) ", " (at) ". It appears " (appears(approval)) "." },
+            Verdict::Approved { .. } => p role="status" {
+                b { "Approved" } " by " (by) ", " (at) ". It appears "
+                @if approval.slot_time <= decision.at { "at once." } @else { "on " (said(approval, approval.slot_time)) "." }
+            },
             Verdict::Rejected { reason } => {
                 p role="status" { b { "Rejected" } " by " (by) ", " (at) ". Nothing is posted." }
                 div.quote { (reason) }

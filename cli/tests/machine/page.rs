@@ -1,0 +1,158 @@
+//! The approval page in a real browser, from the link of the mail to the tweet.
+
+use std::path::Path;
+
+use browser::{Browser, Options, Page};
+use serde_json::json;
+
+use crate::approval::{Waiting, link, outcome};
+
+fn phone() -> Options {
+    Options {
+        width: 360,
+        height: 740,
+        phone: true,
+        ..Options::default()
+    }
+}
+
+async fn open(waiting: &Waiting, options: &Options) -> Page {
+    let browser = Browser::shared().await;
+    let mails = waiting.machine.mails(1).await;
+    let page = browser.page(options).await.unwrap();
+    page.open(&link(&mails[0].body_text)).await.unwrap();
+    assert_eq!(page.status(), Some(200));
+    page
+}
+
+/// Keeps a picture of the page for whoever wants to look.
+async fn keep(page: &Page, name: &str) {
+    let picture = page.screenshot().await.unwrap();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(path, picture).unwrap();
+}
+
+/// Whether the page is as wide as its window and its picture is there.
+async fn is_whole(page: &Page) {
+    let fits = "document.documentElement.scrollWidth <= window.innerWidth";
+    assert_eq!(page.eval(fits).await.unwrap(), json!(true));
+    page.wait_until("document.images[0].complete && document.images[0].naturalWidth > 500")
+        .await
+        .unwrap();
+    // Chromium complains of every answer that is no success, and of what the page should mend.
+    let mut complaints = page.complaints();
+    complaints.retain(|complaint| !complaint.contains("status of 422"));
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_phone_the_caption_is_edited_and_approved_and_a_second_tab_is_told() {
+    let waiting = Waiting::new(&[]).await;
+    let page = open(&waiting, &phone()).await;
+    let second = open(&waiting, &phone()).await;
+    is_whole(&page).await;
+    keep(&page, "approval-phone.png").await;
+
+    // What X would refuse comes back with what was typed.
+    page.fill("#caption", "Mind the ghost of @somebody 👻")
+        .await
+        .unwrap();
+    page.follow("button[value=approve]").await.unwrap();
+    assert_eq!(page.status(), Some(422));
+    let text = page.text().await.unwrap();
+    assert!(text.contains("It mentions \"@somebody\""), "{text}");
+    let invalid = "document.querySelector('#caption').getAttribute('aria-invalid')";
+    assert_eq!(page.eval(invalid).await.unwrap(), json!("true"));
+    is_whole(&page).await;
+    keep(&page, "approval-problem.png").await;
+
+    page.fill("#caption", "Mind the ghost 👻").await.unwrap();
+    page.follow("button[value=approve]").await.unwrap();
+    assert_eq!(page.status(), Some(200));
+    let text = page.text().await.unwrap();
+    assert!(text.contains("Approved by owner@example.org"), "{text}");
+    assert!(text.contains("Mind the ghost 👻"), "{text}");
+    is_whole(&page).await;
+    keep(&page, "approval-decided.png").await;
+
+    second.follow("button[value=approve]").await.unwrap();
+    assert_eq!(second.status(), Some(409));
+    let text = second.text().await.unwrap();
+    assert!(
+        text.contains("does not count") && text.contains("owner@example.org"),
+        "{text}"
+    );
+
+    assert_eq!(outcome(&waiting.ends().await), "posted");
+    assert_eq!(waiting.machine.x.tweets()[0].text, "Mind the ghost 👻");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mail_shows_the_picture_and_fits_a_phone() {
+    let waiting = Waiting::new(&[]).await;
+    let mails = waiting.machine.mails(1).await;
+    let browser = Browser::shared().await;
+    let page = browser.page(&phone()).await.unwrap();
+    // As a mail program on the web would show it.
+    let html = axum::response::Html(mails[0].body_html.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = axum::Router::new().route("/", axum::routing::get(async || html));
+    let server = tokio::spawn(async { axum::serve(listener, router).await });
+    page.open(&format!("http://{address}/")).await.unwrap();
+    let shown = page
+        .wait_until("document.images[0].complete && document.images[0].naturalWidth > 100")
+        .await;
+    assert!(shown.is_ok(), "{:?}", page.complaints());
+    let fits = "document.documentElement.scrollWidth <= window.innerWidth";
+    assert_eq!(page.eval(fits).await.unwrap(), json!(true));
+    let links = "[...document.links].map(link => link.href).join()";
+    let links = page.eval(links).await.unwrap();
+    assert_eq!(links, json!(link(&mails[0].body_text)));
+    keep(&page, "approval-mail.png").await;
+    server.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_keyboard_alone_in_the_dark_and_without_javascript_it_is_rejected() {
+    let waiting = Waiting::new(&[]).await;
+    let options = Options {
+        javascript: false,
+        dark: true,
+        ..phone()
+    };
+    let page = open(&waiting, &options).await;
+    let focused = "document.activeElement.id || document.activeElement.value || document.activeElement.textContent.trim()";
+    let mut order = Vec::new();
+    // Caption, alt text, approve, the two that unfold.
+    for _ in 0..5 {
+        page.press("Tab").await.unwrap();
+        order.push(page.eval(focused).await.unwrap());
+    }
+    assert_eq!(
+        json!(order),
+        json!([
+            "caption",
+            "altText",
+            "approve",
+            "Another picture",
+            "Do not post"
+        ])
+    );
+    page.press("Enter").await.unwrap();
+    page.press("Tab").await.unwrap();
+    assert_eq!(page.eval(focused).await.unwrap(), json!("reason"));
+    page.type_text("Not this one.").await.unwrap();
+    keep(&page, "approval-keyboard-dark.png").await;
+    page.press("Tab").await.unwrap();
+    assert_eq!(page.eval(focused).await.unwrap(), json!("reject"));
+    let arrived = page.navigation();
+    page.press("Enter").await.unwrap();
+    arrived.await.unwrap();
+    let text = page.text().await.unwrap();
+    assert!(text.contains("Rejected by owner@example.org"), "{text}");
+    let ended = waiting.ends().await;
+    assert_eq!(outcome(&ended), "rejected");
+    let reason = "rejected by owner@example.org: Not this one.";
+    assert_eq!(ended.output["record"]["reason"], reason);
+}
