@@ -124,7 +124,7 @@ pub fn mail(
                     table role="presentation" style="border-collapse:collapse;margin:0 0 20px" {
                         tr { td style=(cell) { "Alt text" } td { (approval.alt_text) } }
                         tr { td style=(cell) { "Appears" } td { (appears) } }
-                        tr { td style=(cell) { "Closes" } td { (closes) " " (silence) } }
+                        tr { td style=(cell) { "Closes" } td { (closes) ". " (silence) } }
                     }
                     p style="margin:0 0 20px" {
                         a href=(review) style="display:inline-block;background:#5b2a86;color:#ffffff;padding:12px 24px;border-radius:8px;text-decoration:none;font-weight:bold" { "Look and decide" }
