@@ -381,14 +381,32 @@ impl Cloud {
     /// It is a function URL, whose events are those of an HTTP API, since the emulator finds HTTP APIs in one
     /// account only.
     async fn make_review_url(&self) -> anyhow::Result<String> {
+        let name = format!("{NAME}-review");
         let made = self
             .lambda
             .create_function_url_config()
-            .function_name(format!("{NAME}-review"))
+            .function_name(&name)
             .auth_type(FunctionUrlAuthType::None)
             .send()
-            .await?;
-        let url = made.function_url;
+            .await;
+        let url = match made {
+            Ok(made) => made.function_url,
+            // The emulator keeps the URL of a function that was deleted.
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_resource_conflict_exception()) =>
+            {
+                let there = self
+                    .lambda
+                    .get_function_url_config()
+                    .function_name(&name)
+                    .send()
+                    .await?;
+                there.function_url
+            }
+            Err(error) => return Err(error.into()),
+        };
         let (id, _) = url
             .trim_start_matches("https://")
             .split_once('.')

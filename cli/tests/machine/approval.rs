@@ -475,6 +475,15 @@ async fn token(waiting: &Waiting) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_good_after_the_next_deployment_and_so_is_the_run_that_waits() {
+    let mut waiting = Waiting::new(&[]).await;
+    waiting.machine.deploy_again().await;
+    let answer = waiting.answer(0, &[("answer", "approve")]).await;
+    assert_eq!(answer.status(), 303);
+    assert_eq!(outcome(&waiting.ends().await), "posted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_decision_between_mail_and_wait_is_not_waited_for() {
     let machine = Machine::asking().await;
     let execution = machine

@@ -24,6 +24,7 @@ pub struct Machine {
     pub cloud: Cloud,
     pub openai: openai::OpenAi,
     pub x: x::X,
+    settings: Settings,
 }
 
 impl Machine {
@@ -38,10 +39,6 @@ impl Machine {
 
     /// One with the shipped bot, which asks its owner.
     pub async fn asking() -> Machine {
-        static ZIPS: OnceCell<Zips> = OnceCell::const_new();
-        let zips = ZIPS
-            .get_or_init(async || build_functions().await.unwrap())
-            .await;
         let [openai_key, x_key_secret, x_token_secret, review_key] = SECRETS;
         let credentials = x::Credentials {
             api_key: "key".to_owned(),
@@ -74,8 +71,21 @@ impl Machine {
             timeouts: HashMap::new(),
         };
         let account = MiniStack::shared().await.account();
-        let cloud = Cloud::deploy(&account, &settings, zips).await.unwrap();
-        Machine { cloud, openai, x }
+        let cloud = Cloud::deploy(&account, &settings, zips().await).await;
+        Machine {
+            cloud: cloud.unwrap(),
+            openai,
+            x,
+            settings,
+        }
+    }
+
+    /// Deploys again over what is there, as the next start of the local cloud does.
+    pub async fn deploy_again(&mut self) {
+        let account = &self.cloud.account;
+        self.cloud = Cloud::deploy(account, &self.settings, zips().await)
+            .await
+            .unwrap();
     }
 
     /// Gives the shipped bot other settings.
@@ -160,6 +170,13 @@ impl Machine {
         }
         lines
     }
+}
+
+/// The functions, built once.
+async fn zips() -> &'static Zips {
+    static ZIPS: OnceCell<Zips> = OnceCell::const_new();
+    ZIPS.get_or_init(async || build_functions().await.unwrap())
+        .await
 }
 
 /// Looks again and again until something is there.
