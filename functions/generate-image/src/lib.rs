@@ -7,8 +7,9 @@ use async_openai::{
     Client, config::OpenAIConfig, error::OpenAIError, middleware::HttpRequestFactory,
 };
 use aws_config::SdkConfig;
+use aws_said::aws_said;
 use aws_sdk_s3::{
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -550,21 +551,17 @@ async fn api_key(clients: &Clients, config: &Config) -> Result<SecretString, Err
     let secret = match secret {
         Ok(secret) => secret.secret_string,
         Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
-        Err(SdkError::ServiceError(e))
-            if (400..500).contains(&e.raw().status().as_u16())
-                && e.err().code() != Some("ThrottlingException") =>
-        {
-            return Err(unusable(format!(
-                "cannot be read: {}",
-                DisplayErrorContext(e.err())
-            )));
-        }
-        // Without the answer itself, which may hold the secret.
         Err(error) => {
-            return Err(Error::ServiceUnavailable(format!(
-                "Secrets Manager did not give {arn}: {}",
-                chain(&error)
-            )));
+            let refused = matches!(&error, SdkError::ServiceError(e)
+                if (400..500).contains(&e.raw().status().as_u16())
+                    && e.err().code() != Some("ThrottlingException"));
+            let said = aws_said(&error);
+            return Err(match refused {
+                true => unusable(format!("cannot be read: {said}")),
+                false => {
+                    Error::ServiceUnavailable(format!("Secrets Manager did not give {arn}: {said}"))
+                }
+            });
         }
     };
     let secret = secret.ok_or_else(|| unusable("has no value".to_owned()))?;
@@ -593,7 +590,7 @@ fn s3_error<E>(doing: &str, error: SdkError<E>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    let message = format!("S3 did not {doing}: {}", DisplayErrorContext(&error));
+    let message = format!("S3 did not {doing}: {}", aws_said(&error));
     match error {
         SdkError::ServiceError(e) if !matches!(e.raw().status().as_u16(), 409 | 500..) => {
             Error::Unexpected(anyhow!(message))

@@ -2,7 +2,8 @@
 
 use anyhow::anyhow;
 use aws_config::SdkConfig;
-use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_said::aws_said;
+use aws_sdk_s3::error::SdkError;
 use bot_files::{Approval, Bot, Calendar, Day, Pick, Picture, Policy, Voice};
 use jiff::{Timestamp, civil::Date};
 use lambda_runtime::Diagnostic;
@@ -387,13 +388,13 @@ async fn file(
                 Error::Unexpected(anyhow!(
                     "reading s3://{}/{key}: {}",
                     config.bot_files_bucket,
-                    DisplayErrorContext(&error)
+                    aws_said(&error)
                 ))
             }
             _ => Error::ServiceUnavailable(format!(
                 "S3 did not give s3://{}/{key}: {}",
                 config.bot_files_bucket,
-                DisplayErrorContext(&error)
+                aws_said(&error)
             )),
         })?;
     let version = object.version_id.filter(|version| version != "null");

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use aws_config::SdkConfig;
-use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_said::aws_said;
+use aws_sdk_s3::error::SdkError;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
 use post_record::{Arm, Armed, Ledger, PostId, Record, Table, content_hash};
@@ -493,12 +494,9 @@ async fn picture(clients: &Clients, config: &Config, image: &Image) -> Result<Ve
                 Error::InvalidInput(format!("there is no picture {at}"))
             }
             SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
-                Error::Unexpected(anyhow!("reading {at}: {}", DisplayErrorContext(&error)))
+                Error::Unexpected(anyhow!("reading {at}: {}", aws_said(&error)))
             }
-            _ => Error::ServiceUnavailable(format!(
-                "S3 did not give {at}: {}",
-                DisplayErrorContext(&error)
-            )),
+            _ => Error::ServiceUnavailable(format!("S3 did not give {at}: {}", aws_said(&error))),
         })?;
     let bytes = object
         .body

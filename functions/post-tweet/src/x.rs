@@ -1,7 +1,8 @@
 //! The four requests to X. Each is sent once and signed anew.
 
 use anyhow::anyhow;
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, SdkError};
+use aws_said::aws_said;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use jiff::Timestamp;
 use oauth::{HMAC_SHA1, ParameterList, Token};
 use reqwest::{
@@ -91,17 +92,17 @@ impl<'a> X<'a> {
         let secret = match secret {
             Ok(secret) => secret.secret_string,
             Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
-            Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() < 500 => {
-                return Err(unusable(format!(
-                    "cannot be read: {}",
-                    DisplayErrorContext(e.err())
-                )));
-            }
             Err(error) => {
-                return Err(Error::ServiceUnavailable(format!(
-                    "Secrets Manager did not give {arn}: {}",
-                    DisplayErrorContext(&error)
-                )));
+                let refused = matches!(&error, SdkError::ServiceError(e)
+                    if (400..500).contains(&e.raw().status().as_u16())
+                        && e.err().code() != Some("ThrottlingException"));
+                let said = aws_said(&error);
+                return Err(match refused {
+                    true => unusable(format!("cannot be read: {said}")),
+                    false => Error::ServiceUnavailable(format!(
+                        "Secrets Manager did not give {arn}: {said}"
+                    )),
+                });
             }
         };
         let secret = secret.ok_or_else(|| unusable("has no value".to_owned()))?;

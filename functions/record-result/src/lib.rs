@@ -2,7 +2,8 @@
 
 use anyhow::anyhow;
 use aws_config::SdkConfig;
-use aws_sdk_sfn::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_said::aws_said;
+use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use jiff::{Timestamp, civil::Date};
 use lambda_runtime::Diagnostic;
 use post_record::{Decision, Failure, Outcome, PostId, Table, Verdict};
@@ -432,7 +433,7 @@ async fn failed_state(clients: &Clients, execution: &str) -> Result<Option<Strin
             Err(error) => {
                 let message = format!(
                     "Step Functions did not give the history of {execution}: {}",
-                    DisplayErrorContext(&error)
+                    aws_said(&error)
                 );
                 return Err(match error {
                     SdkError::ServiceError(e)

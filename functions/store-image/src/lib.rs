@@ -4,10 +4,8 @@ use std::io::Cursor;
 
 use anyhow::anyhow;
 use aws_config::SdkConfig;
-use aws_sdk_s3::{
-    error::{DisplayErrorContext, SdkError},
-    primitives::ByteStream,
-};
+use aws_said::aws_said;
+use aws_sdk_s3::{error::SdkError, primitives::ByteStream};
 use image::{
     DynamicImage, ImageFormat, ImageReader, Limits, RgbImage, Rgba, codecs::jpeg::JpegEncoder,
     imageops::FilterType,
@@ -364,7 +362,7 @@ fn s3_error<E>(doing: &str, error: SdkError<E>) -> Error
 where
     E: std::error::Error + aws_sdk_s3::error::ProvideErrorMetadata + 'static,
 {
-    let message = format!("S3 did not {doing}: {}", DisplayErrorContext(&error));
+    let message = format!("S3 did not {doing}: {}", aws_said(&error));
     match error {
         SdkError::ServiceError(e) if !matches!(e.raw().status().as_u16(), 409 | 500..) => {
             Error::Unexpected(anyhow!(message))
