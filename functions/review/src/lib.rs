@@ -213,8 +213,8 @@ async fn route(
     now: Timestamp,
     request: &Request,
 ) -> anyhow::Result<Answered> {
-    let path = request.raw_http_path().trim_start_matches('/').to_owned();
-    let (page, link_text) = path.split_once('/').unwrap_or_default();
+    let path = request.raw_http_path().strip_prefix('/');
+    let (page, link_text) = path.and_then(|p| p.split_once('/')).unwrap_or_default();
     let purpose = match page {
         "review" => Purpose::Decide,
         "picture" | "thumbnail" => Purpose::Show,
