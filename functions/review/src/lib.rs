@@ -459,7 +459,35 @@ fn form(config: &Config, request: &Request) -> Result<Form, (StatusCode, &'stati
         return Err((StatusCode::FORBIDDEN, NOT_OURS));
     }
     let unreadable = (StatusCode::BAD_REQUEST, "the form cannot be read");
+    if !is_utf8(request.body()) {
+        return Err(unreadable);
+    }
     serde_urlencoded::from_bytes(request.body()).map_err(|_| unreadable)
+}
+
+/// Whether a form is UTF-8 once its escapes are resolved. The parser puts other characters in the place of what is
+/// not, and nobody would have approved those.
+fn is_utf8(form: &[u8]) -> bool {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut resolved = Vec::with_capacity(form.len());
+    let mut rest = form;
+    while let [byte, after @ ..] = rest {
+        let escaped = match after {
+            [high, low, ..] if *byte == b'%' => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                resolved.push((high * 16 + low) as u8);
+                rest = &after[2..];
+            }
+            None => {
+                resolved.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    std::str::from_utf8(&resolved).is_ok()
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
