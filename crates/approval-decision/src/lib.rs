@@ -365,7 +365,7 @@ fn verdict(approval: &Approval, answer: &Answer) -> Result<Verdict, Problems> {
     }
 }
 
-/// A form sends its line breaks as two characters, and nobody means the white space at the ends.
-fn tidy(text: &str) -> String {
+/// A text as it is kept. A form sends its line breaks as two characters, and nobody means the white space at the ends.
+pub fn tidy(text: &str) -> String {
     text.replace("\r\n", "\n").trim().to_owned()
 }
