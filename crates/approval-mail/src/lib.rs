@@ -100,10 +100,10 @@ pub fn mail(
     };
     let intro = format!("{post} waits for your answer.{round}");
     let text = format!(
-        "{intro}\n\nCaption:\n{}\n\nAlt text:\n{}\n\nIt appears: {appears}\nDecisions close: {closes}\n{silence}\n\n\
+        "{}\n\n{intro}\n\nCaption:\n{}\n\nAlt text:\n{}\n\nIt appears: {appears}\nDecisions close: {closes}\n{silence}\n\n\
          See the picture and decide:\n{review}\n\n\
-         This link is yours: what is decided with it carries your name.\n",
-        approval.caption, approval.alt_text
+         This link is yours: what is decided with it carries your name. Opening it decides nothing.\n",
+        approval.day, approval.caption, approval.alt_text
     );
     let cell = "padding:4px 12px 4px 0;vertical-align:top;color:#6b5b7b";
     let html = html! {
