@@ -294,8 +294,7 @@ async fn deliver(
     } else {
         return Ok(false);
     }
-    clients.table.delivered(post, approval.round, now).await?;
-    Ok(true)
+    Ok(clients.table.delivered(post, approval, now).await?)
 }
 
 /// The status of the execution that holds the slot, if it has ended or is gone.

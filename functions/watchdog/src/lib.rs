@@ -198,7 +198,7 @@ async fn look_after(
     let table = &clients.decision.table;
     let Some(approval) = table.approval(post, round).await? else {
         // It cannot be there without its approval, unless a person took that away.
-        return Ok(table.delivered(post, round, now).await?);
+        return Ok(table.forget(post, round).await?);
     };
     match settle_and_deliver(&clients.decision, now, post, &approval).await? {
         LookedAfter::Waits => output.waiting += 1,
