@@ -1,9 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+use aws_said::aws_said;
 use aws_sdk_sfn::{
-    error::{DisplayErrorContext, SdkError},
-    operation::send_task_success::SendTaskSuccessError,
-    types::ExecutionStatus,
+    error::SdkError, operation::send_task_success::SendTaskSuccessError, types::ExecutionStatus,
 };
 use jiff::Timestamp;
 use post_record::{
@@ -283,10 +282,7 @@ async fn deliver(
                 tracing::info!(%post, "nobody waits for the decision any more");
             }
             Err(error) => {
-                return Err(Error::StepFunctions(
-                    "take the decision",
-                    DisplayErrorContext(&error).to_string(),
-                ));
+                return Err(Error::StepFunctions("take the decision", aws_said(&error)));
             }
         }
     } else if let Some(status) = ended(clients, post).await? {
@@ -294,8 +290,7 @@ async fn deliver(
     } else {
         return Ok(false);
     }
-    clients.table.delivered(post, approval.round, now).await?;
-    Ok(true)
+    Ok(clients.table.delivered(post, approval, now).await?)
 }
 
 /// The status of the execution that holds the slot, if it has ended or is gone.
@@ -317,7 +312,7 @@ async fn ended(clients: &Clients, post: &PostId) -> Result<Option<String>, Error
         }
         Err(error) => Err(Error::StepFunctions(
             "describe the execution",
-            DisplayErrorContext(&error).to_string(),
+            aws_said(&error),
         )),
     }
 }
@@ -365,7 +360,7 @@ fn verdict(approval: &Approval, answer: &Answer) -> Result<Verdict, Problems> {
     }
 }
 
-/// A form sends its line breaks as two characters, and nobody means the white space at the ends.
-fn tidy(text: &str) -> String {
+/// A text as it is kept. A form sends its line breaks as two characters, and nobody means the white space at the ends.
+pub fn tidy(text: &str) -> String {
     text.replace("\r\n", "\n").trim().to_owned()
 }

@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+use aws_said::aws_said;
 use aws_sdk_sesv2::{
-    error::{BuildError, DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{BuildError, ProvideErrorMetadata, SdkError},
     types::{Body, Content, Destination, EmailContent, Message},
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -100,10 +101,10 @@ pub fn mail(
     };
     let intro = format!("{post} waits for your answer.{round}");
     let text = format!(
-        "{intro}\n\nCaption:\n{}\n\nAlt text:\n{}\n\nIt appears: {appears}\nDecisions close: {closes}\n{silence}\n\n\
+        "{}\n\n{intro}\n\nCaption:\n{}\n\nAlt text:\n{}\n\nIt appears: {appears}\nDecisions close: {closes}\n{silence}\n\n\
          See the picture and decide:\n{review}\n\n\
-         This link is yours: what is decided with it carries your name.\n",
-        approval.caption, approval.alt_text
+         This link is yours: what is decided with it carries your name. Opening it decides nothing.\n",
+        approval.day, approval.caption, approval.alt_text
     );
     let cell = "padding:4px 12px 4px 0;vertical-align:top;color:#6b5b7b";
     let html = html! {
@@ -174,7 +175,7 @@ pub async fn send(
         .send()
         .await;
     let Err(error) = sent else { return Ok(()) };
-    let said = DisplayErrorContext(&error).to_string();
+    let said = aws_said(&error);
     let passes = matches!(
         error.code(),
         Some("TooManyRequestsException" | "LimitExceededException" | "ThrottlingException")

@@ -392,28 +392,46 @@ impl Table {
     }
 
     /// The state machine knows the decision, or has ended: nobody has to look after the approval any more.
-    pub async fn delivered(&self, post: &PostId, round: u32, now: Timestamp) -> Result<(), Error> {
+    /// Returns false, and changes nothing, if the approval is about other content by now, which is not decided.
+    pub async fn delivered(
+        &self,
+        post: &PostId,
+        approval: &Approval,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let build = |e: aws_sdk_dynamodb::error::BuildError| {
             Error::Refused("close an approval", e.to_string())
         };
         let update = Update::builder()
             .table_name(&self.name)
-            .set_key(Some(approval_key(post, round)))
+            .set_key(Some(approval_key(post, approval.round)))
             .update_expression("SET deliveredAt = if_not_exists(deliveredAt, :now)")
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression("presentedHash = :hash AND attribute_exists(decision)")
+            .expression_attribute_values(":hash", text(&approval.presented_hash))
             .expression_attribute_values(":now", text(now.to_string()))
             .build()
             .map_err(build)?;
         let waiting = Delete::builder()
             .table_name(&self.name)
-            .set_key(Some(waiting_key(post, round)))
+            .set_key(Some(waiting_key(post, approval.round)))
             .build()
             .map_err(build)?;
         let items = vec![
             TransactWriteItem::builder().update(update).build(),
             TransactWriteItem::builder().delete(waiting).build(),
         ];
-        self.transact("close an approval", items).await?;
+        self.transact("close an approval", items).await
+    }
+
+    /// The approval is not there, because a person took it away: nobody has to look after it any more.
+    pub async fn forget(&self, post: &PostId, round: u32) -> Result<(), Error> {
+        self.client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(waiting_key(post, round)))
+            .send()
+            .await
+            .map_err(|e| failed("forget an approval", e))?;
         Ok(())
     }
 

@@ -4,6 +4,7 @@ mod approval;
 
 use std::{collections::HashMap, fmt, str::FromStr};
 
+use aws_said::aws_said;
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
@@ -840,7 +841,7 @@ where
                 | "ServiceUnavailable"
         )
     );
-    let message = aws_sdk_dynamodb::error::DisplayErrorContext(&error).to_string();
+    let message = aws_said(&error);
     match error {
         // What stands before DynamoDB answers 5xx without a code.
         SdkError::ServiceError(e) if !throttled && e.raw().status().as_u16() < 500 => {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, SdkError};
+use aws_said::aws_said;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
@@ -118,15 +119,15 @@ impl Keys {
         let secret = match answer {
             Ok(answer) => answer.secret_string,
             Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
-            Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() < 500 => {
-                let said = format!("cannot be read: {}", DisplayErrorContext(e.err()));
-                return Err(unusable(&said));
-            }
             Err(error) => {
-                return Err(Error::Unavailable(
-                    secret_arn.to_owned(),
-                    DisplayErrorContext(&error).to_string(),
-                ));
+                let refused = matches!(&error, SdkError::ServiceError(e)
+                    if (400..500).contains(&e.raw().status().as_u16())
+                        && e.err().code() != Some("ThrottlingException"));
+                let said = aws_said(&error);
+                return Err(match refused {
+                    true => unusable(&format!("cannot be read: {said}")),
+                    false => Error::Unavailable(secret_arn.to_owned(), said),
+                });
             }
         };
         let secret = secret.ok_or_else(|| unusable("has no value"))?;

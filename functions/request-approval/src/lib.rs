@@ -108,7 +108,7 @@ pub async fn request_approval(
         mail_approvers(clients, config, now, &post, &approval).await?;
     } else if approval.delivered_at.is_none() {
         // This answer delivers it.
-        clients.table.delivered(&post, approval.round, now).await?;
+        clients.table.delivered(&post, &approval, now).await?;
     }
     let [pk, sk] = approval.item_key()?;
     Ok(Output {

@@ -24,6 +24,9 @@ const MAX_BODY: usize = 32 * 1024;
 /// The largest picture that the function passes on: Lambda answers with 6 MB at most, and base64 takes a third more.
 const MAX_PICTURE: u64 = 4_000_000;
 
+/// Why a form does not count that somebody else made.
+const NOT_OURS: &str = "the form is not from this page";
+
 /// For how long the signing keys are kept in memory, in seconds.
 const KEYS_AGE: i64 = 300;
 
@@ -210,8 +213,8 @@ async fn route(
     now: Timestamp,
     request: &Request,
 ) -> anyhow::Result<Answered> {
-    let path = request.raw_http_path().trim_start_matches('/').to_owned();
-    let (page, link_text) = path.split_once('/').unwrap_or_default();
+    let path = request.raw_http_path().strip_prefix('/');
+    let (page, link_text) = path.and_then(|p| p.split_once('/')).unwrap_or_default();
     let purpose = match page {
         "review" => Purpose::Decide,
         "picture" | "thumbnail" => Purpose::Show,
@@ -309,9 +312,20 @@ async fn answered(
     by: &str,
 ) -> anyhow::Result<Answered> {
     let post = &link.post;
+    let attempt = async |answer: &str, why: &str| {
+        tracing::warn!(%post, by, why, "an answer did not count");
+        // Anything can be sent as an answer, and the names of the real ones are short.
+        let answer: String = answer.chars().take(20).collect();
+        let details = json!({"by": by, "round": link.round, "answer": answer, "why": why});
+        let table = &clients.decision.table;
+        table.audit(post, now, "answer-refused", &details).await
+    };
     let form = match form(config, request) {
         Ok(form) => form,
-        Err(status) => return Ok(Answered::page(status, page::no_form())),
+        Err((status, why)) => {
+            attempt("", why).await?;
+            return Ok(Answered::page(status, page::no_form()));
+        }
     };
     let is_ours = clients
         .with_keys(config, now, |keys| {
@@ -320,15 +334,9 @@ async fn answered(
         })
         .await?
         .is_some();
-    let attempt = async |why: &str| {
-        tracing::warn!(%post, by, why, "an answer did not count");
-        let details = json!({"by": by, "round": link.round, "answer": form.answer, "why": why});
-        let table = &clients.decision.table;
-        table.audit(post, now, "answer-refused", &details).await
-    };
     let answer = match form.answer.as_str() {
         _ if !is_ours => {
-            attempt("the form is not from this page").await?;
+            attempt(&form.answer, NOT_OURS).await?;
             return Ok(Answered::page(StatusCode::FORBIDDEN, page::no_form()));
         }
         "approve" => Answer::Approve {
@@ -342,7 +350,7 @@ async fn answered(
             reason: form.reason.clone(),
         },
         _ => {
-            attempt("the form has no answer").await?;
+            attempt(&form.answer, "the form has no answer").await?;
             return Ok(Answered::page(StatusCode::BAD_REQUEST, page::no_form()));
         }
     };
@@ -365,7 +373,7 @@ async fn answered(
             answer
         }
         Outcome::Refused(standing) => {
-            attempt(page::why(&standing)).await?;
+            attempt(&form.answer, page::why(&standing)).await?;
             match &standing {
                 Standing::Decided(decision) => {
                     let picture = picture_url(clients, config, now, link).await?;
@@ -381,7 +389,7 @@ async fn answered(
             }
         }
         Outcome::OtherContent => {
-            attempt("other content is presented by now").await?;
+            attempt(&form.answer, "other content is presented by now").await?;
             Answered::page(StatusCode::CONFLICT, page::other_content())
         }
         Outcome::Problems(problems) => {
@@ -432,15 +440,15 @@ async fn open_page(
     Ok(page::open(approval, by, form, &value, problems, &picture))
 }
 
-/// The form of a request, or the status that says why there is none.
-fn form(config: &Config, request: &Request) -> Result<Form, StatusCode> {
+/// The form of a request, or the status and the reason why there is none.
+fn form(config: &Config, request: &Request) -> Result<Form, (StatusCode, &'static str)> {
     let headers = request.headers();
     if request.body().len() > MAX_BODY {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, "the form is too long"));
     }
     let kind = text(headers, header::CONTENT_TYPE).unwrap_or_default();
     if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
-        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "there is no form"));
     }
     // A page without a referrer sends the origin "null", so a foreign one is refused and a missing one is not.
     let foreign_origin =
@@ -448,9 +456,38 @@ fn form(config: &Config, request: &Request) -> Result<Form, StatusCode> {
     let foreign_site = text(headers, header::HeaderName::from_static("sec-fetch-site"))
         .is_some_and(|site| site != "same-origin");
     if foreign_origin || foreign_site {
-        return Err(StatusCode::FORBIDDEN);
+        return Err((StatusCode::FORBIDDEN, NOT_OURS));
     }
-    serde_urlencoded::from_bytes(request.body()).map_err(|_| StatusCode::BAD_REQUEST)
+    let unreadable = (StatusCode::BAD_REQUEST, "the form cannot be read");
+    if !is_utf8(request.body()) {
+        return Err(unreadable);
+    }
+    serde_urlencoded::from_bytes(request.body()).map_err(|_| unreadable)
+}
+
+/// Whether a form is UTF-8 once its escapes are resolved. The parser puts other characters in the place of what is
+/// not, and nobody would have approved those.
+fn is_utf8(form: &[u8]) -> bool {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut resolved = Vec::with_capacity(form.len());
+    let mut rest = form;
+    while let [byte, after @ ..] = rest {
+        let escaped = match after {
+            [high, low, ..] if *byte == b'%' => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                resolved.push((high * 16 + low) as u8);
+                rest = &after[2..];
+            }
+            None => {
+                resolved.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    std::str::from_utf8(&resolved).is_ok()
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use approval_decision::{MAX_NOTE, Problems, Standing};
+use approval_decision::{MAX_NOTE, Problems, Standing, tidy};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -78,9 +78,9 @@ pub(crate) fn open(
             input type="hidden" name="content" value=(approval.presented_hash);
             input type="hidden" name="form" value=(form_value);
             (field("caption", "Caption", &form.caption, 6, problems.caption.as_deref(),
-                &format!("Weighted length {} of {MAX_WEIGHTED_LENGTH}; an emoji counts 2.", weighted_length(&form.caption))))
+                &format!("Weighted length {} of {MAX_WEIGHTED_LENGTH}; an emoji counts 2.", weighted_length(&tidy(&form.caption)))))
             (field("altText", "Alt text, for those who do not see the picture", &form.alt_text, 4, problems.alt_text.as_deref(),
-                &format!("{} of {MAX_ALT_TEXT} characters.", form.alt_text.chars().count())))
+                &format!("{} of {MAX_ALT_TEXT} characters.", tidy(&form.alt_text).encode_utf16().count())))
             button.main name="answer" value="approve" { "Approve" }
             details open[problems.note.is_some()] {
                 summary { "Another picture" }

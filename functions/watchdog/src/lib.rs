@@ -1,10 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 use anyhow::anyhow;
-use approval_decision::{LookedAfter, settle_and_deliver};
+use approval_decision::{LookedAfter, Standing, settle_and_deliver, standing};
 use approval_mail::{mail, send};
 use aws_config::SdkConfig;
-use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
+use aws_said::aws_said;
+use aws_sdk_s3::error::SdkError;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use post_record::{Approval, PostId, Table, is_bot_name};
@@ -170,7 +171,7 @@ async fn bots(clients: &Clients, config: &Config) -> Result<Vec<String>, Error> 
             let said = format!(
                 "S3 did not list s3://{}: {}",
                 config.bot_files_bucket,
-                DisplayErrorContext(&error)
+                aws_said(&error)
             );
             match error {
                 SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
@@ -198,7 +199,7 @@ async fn look_after(
     let table = &clients.decision.table;
     let Some(approval) = table.approval(post, round).await? else {
         // It cannot be there without its approval, unless a person took that away.
-        return Ok(table.delivered(post, round, now).await?);
+        return Ok(table.forget(post, round).await?);
     };
     match settle_and_deliver(&clients.decision, now, post, &approval).await? {
         LookedAfter::Waits => output.waiting += 1,
@@ -206,14 +207,28 @@ async fn look_after(
         LookedAfter::Delivered => output.delivered += 1,
         LookedAfter::Nothing => {}
     }
-    let is_open = approval.decision.is_none() && !approval.is_closed(now);
-    if is_open && approval.remind_at.is_some_and(|at| at <= now.as_second()) {
-        output.reminded += remind(clients, config, keys, now, post, &approval).await?;
+    let who: Vec<usize> = match approval.remind_at {
+        Some(at) if at <= now.as_second() => to_remind(&approval),
+        _ => Vec::new(),
+    };
+    // Nobody is reminded of what the page would refuse, such as the post of a paused bot or of a run that has ended.
+    if !who.is_empty() && standing(&clients.decision, now, post, &approval).await? == Standing::Open
+    {
+        output.reminded += remind(clients, config, keys, now, post, &approval, &who).await?;
     }
     Ok(())
 }
 
-/// Reminds whoever got the mail and no reminder.
+/// The places of those who got the mail and no reminder.
+fn to_remind(approval: &Approval) -> Vec<usize> {
+    let approvers = approval.approvers.iter().enumerate();
+    approvers
+        .filter(|(_, who)| approval.mailed.contains(who) && !approval.reminded.contains(who))
+        .map(|(number, _)| number)
+        .collect()
+}
+
+/// Reminds the approvers with these places.
 async fn remind(
     clients: &Clients,
     config: &Config,
@@ -221,16 +236,15 @@ async fn remind(
     now: Timestamp,
     post: &PostId,
     approval: &Approval,
+    who: &[usize],
 ) -> anyhow::Result<u32> {
     let keys = keys
         .get_or_try_init(|| Keys::read(&clients.secrets, &config.review_secret_arn))
         .await?;
     let mut reminded = 0;
     let mut failures = Vec::new();
-    for (number, approver) in approval.approvers.iter().enumerate() {
-        if !approval.mailed.contains(approver) || approval.reminded.contains(approver) {
-            continue;
-        }
+    for &number in who {
+        let approver = &approval.approvers[number];
         let mail = mail(keys, &config.review_base_url, post, approval, number, true);
         let details = json!({"round": approval.round, "to": approver, "subject": mail.subject});
         match send(&clients.ses, &config.mail_from, approver, &mail).await {

@@ -1,0 +1,166 @@
+//! What is missing or broken on our side, and what the log says of it.
+
+use std::process::Command;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use review::{Clients, Config};
+use review_link::Purpose;
+
+use crate::setting::*;
+
+#[tokio::test]
+async fn without_usable_keys_the_page_is_out_of_order_and_the_log_says_why_without_them() {
+    let hush = BASE64_STANDARD.encode([7; 16]);
+    let rows = [
+        (None, "has no value"),
+        (Some("hush-hush".to_owned()), "is malformed"),
+        (
+            Some(format!("{{\"current\": \"{hush}\"}}")),
+            "has a key current of 16 bytes",
+        ),
+        (
+            Some("{\"current\": \"hush-hush!\"}".to_owned()),
+            "is not base64",
+        ),
+        (
+            Some("{\"previous\": \"hush-hush\"}".to_owned()),
+            "is malformed",
+        ),
+    ];
+    for (value, says) in rows {
+        let desk = Desk::new().await;
+        let before = desk.item().await;
+        match value {
+            Some(value) => desk.set_secret(&value).await,
+            None => desk.delete_secret().await,
+        }
+        let link = desk.link(0);
+        let form = desk.approving(&link);
+        take_log();
+        let page = desk.get(&format!("/review/{link}")).await;
+        let answer = desk.post(1, &link, &form).await;
+        let forged = desk.get("/review/a.b").await;
+        for answer in [&page, &answer, &forged] {
+            assert_eq!(answer.status, 503, "{says}");
+            assert_eq!(answer, &page, "{says}");
+            assert!(answer.says().contains("Nothing was decided"), "{says}");
+        }
+        let log = take_log();
+        assert!(log.contains("ERROR") && log.contains(says), "{says}: {log}");
+        for hidden in ["hush-hush", &hush, &link] {
+            assert!(
+                !log.contains(hidden) && !page.html().contains(hidden),
+                "{says}: {log}"
+            );
+        }
+        desk.undecided(&before, says).await;
+    }
+}
+
+#[tokio::test]
+async fn no_token_key_link_or_form_value_is_logged() {
+    let desk = Desk::new().await;
+    let (link, show) = (
+        desk.link(0),
+        desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS),
+    );
+    let token = desk.token().await.unwrap();
+    let form = desk.approving(&link);
+    take_log();
+    let mut answers = vec![
+        desk.get(&format!("/review/{link}")).await,
+        desk.get(&format!("/picture/{show}")).await,
+        desk.post(1, &link, &changed(&form, "form", "forged")).await,
+        desk.post(1, &link, &changed(&form, "answer", "unknown"))
+            .await,
+        desk.post(1, &link, &changed(&form, "caption", "")).await,
+        desk.post(1, &link, &form).await,
+        desk.post(1, &link, &form).await,
+    ];
+    let log = take_log();
+    assert!(
+        log.contains("decided") && log.contains("did not count"),
+        "{log}"
+    );
+    let key = BASE64_STANDARD.encode([1; 32]);
+    for hidden in [&token, &key, &link, &show, &form[0].1] {
+        assert!(!log.contains(hidden.as_str()), "{hidden}: {log}");
+    }
+    answers.retain(|answer| answer.header("content-type") != Some("image/jpeg"));
+    for answer in &answers {
+        assert!(!answer.html().contains(&token) && !answer.html().contains(&key));
+    }
+    for line in desk.audit().await {
+        let line = line.details.to_string();
+        assert!(!line.contains(&token) && !line.contains(&link), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_on_our_side_is_out_of_order_and_decides_nothing() {
+    let desk = Desk::new().await;
+    let before = desk.item().await;
+    let link = desk.link(0);
+    let show = desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
+    let form = encoded(&desk.approving(&link));
+    let no_table = Config {
+        table_name: "nothing".to_owned(),
+        ..desk.config.clone()
+    };
+    let no_bucket = Config {
+        image_bucket: "nothing".to_owned(),
+        ..desk.config.clone()
+    };
+    let kind = [("content-type", FORM)];
+    for (config, method, path, says) in [
+        (
+            &no_table,
+            "GET",
+            format!("/review/{link}"),
+            "read an approval",
+        ),
+        (
+            &no_table,
+            "POST",
+            format!("/review/{link}"),
+            "read an approval",
+        ),
+        (
+            &no_bucket,
+            "GET",
+            format!("/picture/{show}"),
+            "reading pictures/1",
+        ),
+    ] {
+        let clients = Clients::new(&desk.aws, config);
+        take_log();
+        let answer = ask(&clients, config, 1, method, &path, &kind, &form).await;
+        assert_eq!(answer.status, 503, "{method} {says}");
+        assert_well_formed(answer.html());
+        let log = take_log();
+        assert!(log.contains(says), "{says}: {log}");
+        assert!(!answer.html().contains("nothing\"") && !answer.html().contains("DynamoDB"));
+    }
+    desk.undecided(&before, "something is missing").await;
+}
+
+#[test]
+fn without_its_environment_the_function_ends_and_names_the_variable() {
+    let given = [
+        ("TABLE_NAME", "posts"),
+        ("IMAGE_BUCKET", "bucket"),
+        ("REVIEW_SECRET_ARN", "review"),
+        ("REVIEW_BASE_URL", BASE),
+    ];
+    for (missing, _) in given {
+        let output = Command::new(env!("CARGO_BIN_EXE_review"))
+            .env_clear()
+            .envs(given.into_iter().filter(|(name, _)| *name != missing))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{missing}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(missing), "{missing}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
