@@ -90,8 +90,16 @@ impl Table {
             .expression_attribute_values(":to", text(to))
             .expression_attribute_values(":from", text(from));
         let details = json!({"from": from, "to": to});
-        self.change(post, update, Vec::new(), "continued", operator, details, now)
-            .await
+        self.change(
+            post,
+            update,
+            Vec::new(),
+            "continued",
+            operator,
+            details,
+            now,
+        )
+        .await
     }
 
     /// Puts an armed ledger whose lease is over back to `claimed`, so that the post is sent once more:
@@ -447,7 +455,10 @@ impl Table {
     }
 
     /// Changes the item of a slot on a condition, and says so in the audit trail, all or nothing.
-    #[expect(clippy::too_many_arguments, reason = "the one place where all of it meets")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the one place where all of it meets"
+    )]
     async fn change(
         &self,
         post: &PostId,

@@ -85,7 +85,7 @@ pub enum Status {
 
 /// X's prices of a post without a URL and of media metadata, in US dollars
 /// ([pricing](https://docs.x.com/x-api/getting-started/pricing), 2026-08-13).
-const COST_USD: f64 = 0.015 + 0.005;
+pub const COST_USD: f64 = 0.015 + 0.005;
 
 /// Posts a tweet, once. `now` is when the invocation started, and `lease_id` a name that no other invocation has.
 pub async fn post_tweet(
