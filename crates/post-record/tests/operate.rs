@@ -18,7 +18,9 @@ fn now() -> Timestamp {
 }
 
 fn later(seconds: i64) -> Timestamp {
-    now().checked_add(SignedDuration::from_secs(seconds)).unwrap()
+    now()
+        .checked_add(SignedDuration::from_secs(seconds))
+        .unwrap()
 }
 
 fn operator() -> Operator {
@@ -119,7 +121,11 @@ async fn of_two_take_overs_at_once_one_comes_through_and_so_with_attach_and_post
             table.attach(&post, "7", &operator, later(91)),
             table.posted(&post, "8", later(91)),
         );
-        let done = [made(&again.unwrap()), made(&attached.unwrap()), found.unwrap()];
+        let done = [
+            made(&again.unwrap()),
+            made(&attached.unwrap()),
+            found.unwrap(),
+        ];
         assert_eq!(done.into_iter().filter(|done| *done).count(), 1, "{done:?}");
     }
 }
@@ -274,7 +280,10 @@ async fn a_pause_stops_arming_until_it_is_over_or_lifted() {
 async fn only_a_scheduled_post_that_was_not_sent_may_be_allowed_to_be_late() {
     let table = table().await;
     let (by_hand, _) = claimed(&table, 1).await;
-    let change = table.allow_late(&by_hand, &operator(), now()).await.unwrap();
+    let change = table
+        .allow_late(&by_hand, &operator(), now())
+        .await
+        .unwrap();
     assert!(!made(&change));
     let post: PostId = "spooky-days/2026-10-30/2".parse().unwrap();
     let mut scheduled = record(&post, OLD);
