@@ -290,7 +290,8 @@ async fn only_a_scheduled_post_that_was_not_sent_may_be_allowed_to_be_late() {
     scheduled.not_after = Some(now().as_second() - 1);
     table.claim(&post, &scheduled).await.unwrap();
     assert_eq!(arm(&table, &post, OLD, "one").await, Armed::TooLate);
-    let allow = || table.allow_late(&post, &operator(), now());
+    let operator = operator();
+    let allow = || table.allow_late(&post, &operator, now());
     assert!(made(&allow().await.unwrap()));
     assert_eq!(read(&table, &post).await.allow_late.as_deref(), Some("Ada"));
     assert_eq!(arm(&table, &post, OLD, "two").await, Armed::Yes);
