@@ -22,7 +22,7 @@ use aws_sdk_s3::{
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use jiff::Timestamp;
 use ministack::Account;
-use post_record::{PostId, Table};
+use post_record::{Change, Operator, PostId, Record, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stand_ins::x::Credentials;
@@ -511,7 +511,8 @@ impl Cloud {
             "source": ["aws.states"],
             "detail-type": ["Step Functions Execution Status Change"],
             "detail": {
-                "stateMachineArn": [self.state_machine_arn],
+                // The machines of continuations are named after it.
+                "stateMachineArn": [{"prefix": self.state_machine_arn}],
                 "status": ["FAILED", "TIMED_OUT", "ABORTED"],
             },
         });
@@ -650,10 +651,65 @@ impl Cloud {
         Ok(states_of(&events))
     }
 
-    /// Goes on with a run that has ended without success, from the state that it was in and with that state's
-    /// recorded input, in an execution of its own that gets the claim; the emulator cannot redrive.
-    /// Gives the new execution.
-    pub async fn continue_from(&self, post: &PostId, execution: &str) -> anyhow::Result<String> {
+    /// The runs, newest first: each execution with those that went on from it.
+    pub async fn runs(&self) -> anyhow::Result<Vec<Run>> {
+        let mut machines = self
+            .sfn
+            .list_state_machines()
+            .into_paginator()
+            .items()
+            .send();
+        let mut executions = Vec::new();
+        while let Some(machine) = machines.next().await {
+            let machine = machine.context("listing the state machines")?;
+            let name = machine.name();
+            if name != NAME && !name.starts_with(&format!("{NAME}-from-")) {
+                continue;
+            }
+            let mut listed = self
+                .sfn
+                .list_executions()
+                .state_machine_arn(machine.state_machine_arn())
+                .into_paginator()
+                .items()
+                .send();
+            while let Some(execution) = listed.next().await {
+                let execution = execution.context("listing the executions")?;
+                executions.push(Execution {
+                    arn: execution.execution_arn().to_owned(),
+                    status: execution.status().clone(),
+                    started: time(execution.start_date())?,
+                    stopped: execution.stop_date().map(time).transpose()?,
+                });
+            }
+        }
+        executions.sort_by_key(|execution| execution.started);
+        let mut runs: Vec<Run> = Vec::new();
+        for execution in executions {
+            let run = runs
+                .iter_mut()
+                .find(|run| run.holds(&execution.arn) && redrives(&execution.arn) > 0);
+            match run {
+                Some(run) => run.later.push(execution),
+                None => runs.push(Run {
+                    first: execution,
+                    later: Vec::new(),
+                }),
+            }
+        }
+        runs.reverse();
+        Ok(runs)
+    }
+
+    /// The run that an execution is part of, or would be; `None` if nothing of it was ever started.
+    pub async fn run_of(&self, execution: &str) -> anyhow::Result<Option<Run>> {
+        let runs = self.runs().await?;
+        Ok(runs.into_iter().find(|run| run.holds(execution)))
+    }
+
+    /// The state that an execution was in when it ended without success, with that state's recorded input;
+    /// `None` if it was in none.
+    pub async fn failed_state(&self, execution: &str) -> anyhow::Result<Option<(String, String)>> {
         let mut pages = self
             .sfn
             .get_execution_history()
@@ -662,20 +718,33 @@ impl Cloud {
             .into_paginator()
             .items()
             .send();
-        let mut entered = None;
         while let Some(event) = pages.next().await {
             let event = event.context("reading the execution's history")?;
-            ensure!(
-                event.state_exited_event_details().is_none(),
-                "{execution} failed in no state: there is nothing to go on from"
-            );
-            entered = event.state_entered_event_details().cloned();
-            if entered.is_some() {
-                break;
+            if event.state_exited_event_details().is_some() {
+                return Ok(None);
+            }
+            if let Some(entered) = event.state_entered_event_details() {
+                let input = entered.input().context("the state has no recorded input")?;
+                return Ok(Some((entered.name().to_owned(), input.to_owned())));
             }
         }
-        let entered = entered.context("the execution entered no state")?;
-        let input = entered.input().context("the state has no recorded input")?;
+        Ok(None)
+    }
+
+    /// Goes on with a run that has ended without success, from the state that it was in and with that state's
+    /// recorded input, in an execution of its own that gets the claim; the emulator cannot redrive.
+    /// Gives the new execution. A post that was claimed is to be named.
+    pub async fn continue_from(
+        &self,
+        post: Option<&PostId>,
+        run: &Run,
+        operator: &Operator,
+    ) -> anyhow::Result<String> {
+        let execution = &run.last().arn;
+        let (state, input) = self
+            .failed_state(execution)
+            .await?
+            .with_context(|| format!("{execution} failed in no state: nothing can go on"))?;
         let machine = self
             .sfn
             .describe_state_machine_for_execution()
@@ -684,24 +753,23 @@ impl Cloud {
             .await
             .context("reading the execution's definition")?;
         let mut definition: Value = serde_json::from_str(&machine.definition)?;
-        definition["StartAt"] = json!(entered.name());
-        let name = format!("{NAME}-from-{}", entered.name());
+        definition["StartAt"] = json!(state);
         let there = self
             .sfn
             .create_state_machine()
-            .name(&name)
+            .name(format!("{NAME}-from-{state}"))
             .definition(definition.to_string())
             .role_arn(role(&self.account))
             .send()
             .await;
-        let arn = match there {
+        let machine = match there {
             Ok(made) => made.state_machine_arn,
             Err(error)
                 if error
                     .as_service_error()
                     .is_some_and(|e| e.is_state_machine_already_exists()) =>
             {
-                let arn = format!("{}-from-{}", self.state_machine_arn, entered.name());
+                let arn = format!("{}-from-{state}", self.state_machine_arn);
                 self.sfn
                     .update_state_machine()
                     .state_machine_arn(&arn)
@@ -712,26 +780,95 @@ impl Cloud {
             }
             Err(error) => return Err(error.into()),
         };
-        // Under a name of our own the claim is handed over before the first state can ask for it.
-        let number = Timestamp::now().as_millisecond();
-        let run = format!("continued-{number}");
-        let continued = format!("{}:{run}", arn.replace(":stateMachine:", ":execution:"));
-        ensure!(
-            self.table
-                .hand_over(post, execution, &continued, Timestamp::now())
-                .await?,
-            "{post} is not held by {execution} any more"
+        // Under a name of our own the claim is handed over before the first state can ask for it. Two who go on with
+        // the same run choose the same name, of which there can be one; and so does who comes after one that was
+        // killed before it could start.
+        let name = format!(
+            "{}-redrive-{}",
+            first_name(execution),
+            redrives(execution) + 1
         );
-        let started = self
-            .sfn
+        let continued = execution_arn(&machine, &name);
+        if let Some(post) = post {
+            self.hand_over(post, run, &continued, operator).await?;
+        }
+        self.start_named(&machine, &name, &input).await?;
+        Ok(continued)
+    }
+
+    async fn hand_over(
+        &self,
+        post: &PostId,
+        run: &Run,
+        to: &str,
+        operator: &Operator,
+    ) -> anyhow::Result<()> {
+        let Some(held) = self.table.read(post).await? else {
+            bail!("nobody holds {post}");
+        };
+        ensure!(
+            run.holds(&held.execution),
+            "{post} is held by {} by now",
+            held.execution
+        );
+        let now = Timestamp::now();
+        let handed = self
+            .table
+            .hand_over(post, &held.execution, to, operator, now)
+            .await?;
+        match handed {
+            Change::Made => Ok(()),
+            Change::Refused(_) => bail!("somebody else goes on with {post} at this very moment"),
+        }
+    }
+
+    /// Gives a slot that was not posted to a new execution, and starts it. A slot whose time is not over keeps it;
+    /// otherwise the run is an ad-hoc one. Gives the new execution.
+    pub async fn run_again(
+        &self,
+        post: &PostId,
+        old: &Record,
+        holder: Option<&Run>,
+        operator: &Operator,
+    ) -> anyhow::Result<String> {
+        let now = Timestamp::now();
+        let name = format!("again-{}-{}-{}", post.date, post.slot, now.as_millisecond());
+        let execution = execution_arn(&self.state_machine_arn, &name);
+        let mut input = ad_hoc(&post.bot, post.date, post.slot);
+        if old.not_after.is_some_and(|last| last > now.as_second())
+            && let Some(run) = holder
+        {
+            let first = self
+                .sfn
+                .describe_execution()
+                .execution_arn(&run.first.arn)
+                .send()
+                .await?;
+            input = serde_json::from_str(first.input().unwrap_or_default())?;
+        }
+        let approvals = self.table.approvals(post).await?;
+        let taken = self
+            .table
+            .take_over(post, old, &approvals, &execution, operator, now)
+            .await?;
+        if let Change::Refused(_) = taken {
+            bail!("{post} has changed at this very moment: look at it with `spooky show {post}`");
+        }
+        self.start_named(&self.state_machine_arn, &name, &input.to_string())
+            .await?;
+        Ok(execution)
+    }
+
+    async fn start_named(&self, machine: &str, name: &str, input: &str) -> anyhow::Result<()> {
+        self.sfn
             .start_execution()
-            .state_machine_arn(&arn)
-            .name(run)
+            .state_machine_arn(machine)
+            .name(name)
             .input(input)
             .send()
             .await
-            .context("starting the continuation")?;
-        Ok(started.execution_arn)
+            .with_context(|| format!("starting the execution {name}"))?;
+        Ok(())
     }
 
     /// The bytes of a picture.
@@ -745,6 +882,73 @@ impl Cloud {
             .await?;
         Ok(object.body.collect().await?.to_vec())
     }
+}
+
+/// An execution.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    /// Its ARN.
+    pub arn: String,
+    /// Its status.
+    pub status: ExecutionStatus,
+    /// When it was started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub stopped: Option<Timestamp>,
+}
+
+/// A run: an execution, and those that went on with it after a failure.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What was started by the schedule or a person.
+    pub first: Execution,
+    /// The continuations, oldest first.
+    pub later: Vec<Execution>,
+}
+
+impl Run {
+    /// The execution that tells how the run stands.
+    pub fn last(&self) -> &Execution {
+        self.later.last().unwrap_or(&self.first)
+    }
+
+    /// All of them, oldest first.
+    pub fn executions(&self) -> impl Iterator<Item = &Execution> {
+        std::iter::once(&self.first).chain(&self.later)
+    }
+
+    /// Whether an execution is part of the run, or would be if it had been started.
+    pub fn holds(&self, execution: &str) -> bool {
+        first_name(&self.first.arn) == first_name(execution)
+    }
+}
+
+fn split_name(execution: &str) -> (&str, u32) {
+    let name = execution.rsplit(':').next().unwrap_or_default();
+    name.rsplit_once("-redrive-")
+        .and_then(|(first, number)| Some((first, number.parse().ok()?)))
+        .unwrap_or((name, 0))
+}
+
+/// The name of the execution that a run began with.
+fn first_name(execution: &str) -> &str {
+    split_name(execution).0
+}
+
+/// How often the run had been redriven when this execution of it was started.
+fn redrives(execution: &str) -> u32 {
+    split_name(execution).1
+}
+
+fn execution_arn(machine: &str, name: &str) -> String {
+    format!(
+        "{}:{name}",
+        machine.replace(":stateMachine:", ":execution:")
+    )
+}
+
+fn time(at: &aws_sdk_sfn::primitives::DateTime) -> anyhow::Result<Timestamp> {
+    Ok(Timestamp::from_millisecond(at.to_millis()?)?)
 }
 
 /// An execution that has ended.
@@ -762,6 +966,19 @@ pub struct Ended {
     pub output: Value,
     /// Its states.
     pub states: Vec<State>,
+}
+
+impl Ended {
+    /// How it ended, in a line.
+    pub fn says(&self) -> String {
+        let record = &self.output["record"];
+        let outcome = record["outcome"].as_str().unwrap_or(&self.status);
+        let why = record["reason"].as_str().or(self.cause.as_deref());
+        match why {
+            Some(why) => format!("{outcome} {why}"),
+            None => outcome.to_owned(),
+        }
+    }
 }
 
 /// A state of an execution.

@@ -5,6 +5,7 @@ mod calendar;
 pub mod cloud;
 mod demo;
 mod local;
+mod operate;
 mod page;
 mod preview;
 mod review;
@@ -58,6 +59,18 @@ enum Command {
     Regenerate(approvals::Regenerate),
     /// Refuse a post.
     Reject(approvals::Reject),
+    /// Go on with a failed run from the state that failed, after saying what that means.
+    Redrive(operate::Redrive),
+    /// Record the tweet of a post that was sent without a clear answer, after looking at the account.
+    Attach(operate::Attach),
+    /// Let a post that is too late be posted all the same.
+    AllowLate(operate::AllowLate),
+    /// Stop a bot: nothing is posted until the time, or until it is resumed.
+    Pause(operate::Pause),
+    /// Lift the pause of a bot.
+    Resume(operate::Resume),
+    /// Show whether a bot is paused, and which posts may or may not be on X.
+    Status(operate::Status),
 }
 
 /// Which bot.
@@ -83,6 +96,12 @@ pub async fn run(cli: Cli) -> ExitCode {
             Command::Approve(approve) => approve.run().await,
             Command::Regenerate(regenerate) => regenerate.run().await,
             Command::Reject(reject) => reject.run().await,
+            Command::Redrive(redrive) => redrive.run().await,
+            Command::Attach(attach) => attach.run().await,
+            Command::AllowLate(allow) => allow.run().await,
+            Command::Pause(pause) => pause.run().await,
+            Command::Resume(resume) => resume.run().await,
+            Command::Status(status) => status.run().await,
         }
     };
     tokio::select! {

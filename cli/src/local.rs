@@ -69,7 +69,7 @@ impl Local {
              State machine: {}\n\
              Timeline:      {}\n\
              Log:           {}\n\
-             In another terminal: cargo run -- run, runs, show, approvals, approve, regenerate, reject",
+             In another terminal: cargo run -- run, runs, show, approvals, approve, regenerate, reject, redrive, status, pause",
             ministack.url(),
             account.id(),
             ministack::REGION,

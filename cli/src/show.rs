@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use post_record::PostId;
 use serde_json::{Value, json};
 
-use crate::{Files, Progress, Which, cloud, local, say};
+use crate::{Files, Progress, Which, cloud, local, operate, say};
 
 /// Run a slot now on the local cloud that `spooky local` has started.
 #[derive(Debug, Args)]
@@ -19,6 +19,15 @@ pub struct Run {
     /// Which of the date's posts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     slot: u32,
+    /// A post, bot/date/slot, whose run has ended without a tweet: run it again, with a new pick and a new approval.
+    #[arg(long, value_name = "POST", conflicts_with_all = ["bot", "date", "slot"], requires = "reason")]
+    again: Option<PostId>,
+    /// Why it is run again; it is kept in the audit trail.
+    #[arg(long, requires = "again")]
+    reason: Option<String>,
+    /// Your name, for the audit trail of what is run again.
+    #[arg(long, env = "USER", default_value = "")]
+    by: String,
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
@@ -26,29 +35,31 @@ pub struct Run {
 
 impl Run {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let files = Files::read(&self.which.bot)?;
         let cloud = local::running().await?;
-        let date = self.date.unwrap_or_else(|| files.today());
+        let (post, execution) = match self.again {
+            Some(post) => {
+                let operator = operate::operator(&self.by, self.reason)?;
+                let execution = operate::run_again(&cloud, &post, &operator).await?;
+                (post, execution)
+            }
+            None => {
+                let files = Files::read(&self.which.bot)?;
+                let post = PostId {
+                    date: self.date.unwrap_or_else(|| files.today()),
+                    bot: self.which.bot,
+                    slot: self.slot,
+                };
+                let input = cloud::ad_hoc(&post.bot, post.date, post.slot);
+                (post, cloud.start(&input).await?)
+            }
+        };
         let progress = Progress::new();
-        let execution = cloud
-            .start(&cloud::ad_hoc(&self.which.bot, date, self.slot))
-            .await?;
         let ended = cloud.wait(&execution, |state| progress.step(state)).await?;
         drop(progress);
         if self.json {
             return say(&serde_json::to_string(&ended)?);
         }
-        let record = &ended.output["record"];
-        let outcome = record["outcome"].as_str().unwrap_or(&ended.status);
-        let why = record["reason"]
-            .as_str()
-            .or(ended.cause.as_deref())
-            .unwrap_or_default();
-        say(format!(
-            "{}/{date}/{}: {outcome} {why}\n{execution}",
-            self.which.bot, self.slot
-        )
-        .trim_end())
+        say(&format!("{post}: {}\n{execution}", ended.says()))
     }
 }
 
@@ -63,22 +74,17 @@ pub struct Runs {
 impl Runs {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let cloud = local::running().await?;
-        let listed = cloud
-            .sfn
-            .list_executions()
-            .state_machine_arn(&cloud.state_machine_arn)
-            .max_results(50)
-            .send()
-            .await
-            .context("listing the executions")?;
-        let runs: Vec<Value> = listed
-            .executions()
+        let runs: Vec<Value> = cloud
+            .runs()
+            .await?
             .iter()
+            .take(50)
             .map(|run| {
                 json!({
-                    "execution": run.execution_arn(),
-                    "status": run.status().as_str(),
-                    "started": run.start_date().to_string(),
+                    "execution": run.first.arn,
+                    "status": run.last().status.as_str(),
+                    "started": run.first.started,
+                    "redrives": run.later.len(),
                 })
             })
             .collect();
@@ -90,8 +96,13 @@ impl Runs {
         }
         for run in runs {
             let text = |name: &str| run[name].as_str().unwrap_or_default().to_owned();
+            let redrives = match run["redrives"].as_u64() {
+                None | Some(0) => String::new(),
+                Some(1) => "  redriven once".to_owned(),
+                Some(times) => format!("  redriven {times} times"),
+            };
             say(&format!(
-                "{}  {:<9}  {}",
+                "{}  {:<9}  {}{redrives}",
                 text("started"),
                 text("status"),
                 text("execution")
@@ -116,19 +127,27 @@ impl Show {
         let cloud = local::running().await?;
         let shown = if self.what.starts_with("arn:") {
             let run = cloud
-                .sfn
-                .describe_execution()
-                .execution_arn(&self.what)
-                .send()
-                .await
+                .run_of(&self.what)
+                .await?
                 .with_context(|| format!("there is no execution {}", self.what))?;
+            let describe = async |execution: &str| {
+                let request = cloud.sfn.describe_execution().execution_arn(execution);
+                request.send().await.context("describing the execution")
+            };
+            let first = describe(&run.first.arn).await?;
+            let last = describe(&run.last().arn).await?;
+            let mut states = Vec::new();
+            for execution in run.executions() {
+                states.extend(cloud.states(&execution.arn).await?);
+            }
             json!({
-                "execution": self.what,
-                "status": run.status().as_str(),
-                "error": run.error(),
-                "cause": run.cause(),
-                "input": run.input(),
-                "states": cloud.states(&self.what).await?,
+                "execution": run.first.arn,
+                "redrives": run.later.iter().map(|e| &e.arn).collect::<Vec<_>>(),
+                "status": last.status().as_str(),
+                "error": last.error(),
+                "cause": last.cause(),
+                "input": first.input(),
+                "states": states,
             })
         } else {
             let post: PostId = self.what.parse()?;

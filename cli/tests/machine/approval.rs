@@ -8,14 +8,14 @@ use post_record::{Approval, Decision, Ledger, Outcome, Verdict};
 use serde_json::Value;
 use spooky::cloud::{Ended, TABLE, ad_hoc};
 
-use crate::setting::{BOT, Machine, SECRETS, post, until};
+use crate::setting::{BOT, Machine, SECRETS, Terminal, post, until};
 
 const DATE: &str = "2026-10-30";
 
 /// A run that waits for its approver.
 pub struct Waiting {
     pub machine: Machine,
-    execution: String,
+    pub execution: String,
 }
 
 impl Waiting {
@@ -33,7 +33,7 @@ impl Waiting {
     }
 
     /// The approval of a round, once the state machine waits for it.
-    async fn waits(&self, round: u32) -> Approval {
+    pub async fn waits(&self, round: u32) -> Approval {
         until(&format!("the wait in round {round}"), async || {
             let approval = self.approval(round).await?;
             approval.task_token.is_some().then_some(approval)
@@ -47,7 +47,7 @@ impl Waiting {
     }
 
     /// Opens the page of a mail and answers with these fields of its form changed.
-    async fn answer(&self, mail: usize, fields: &[(&str, &str)]) -> reqwest::Response {
+    pub async fn answer(&self, mail: usize, fields: &[(&str, &str)]) -> reqwest::Response {
         let mails = self.machine.mails(mail + 1).await;
         let page = Page::open(&link(&mails[mail].body_text)).await;
         page.answer(fields).await
@@ -58,7 +58,7 @@ impl Waiting {
     }
 
     /// Moves a time of the approval, as if the clock had gone on.
-    async fn set(&self, round: u32, name: &str, seconds_from_now: i64) {
+    pub async fn set(&self, round: u32, name: &str, seconds_from_now: i64) {
         let [pk, sk] = self.approval(round).await.unwrap().item_key().unwrap();
         let at = Timestamp::now().as_second() + seconds_from_now;
         self.machine
@@ -446,10 +446,14 @@ async fn a_run_that_has_ended_cannot_be_decided_and_one_that_goes_on_from_the_wa
     assert!(waiting.approval(1).await.unwrap().decision.is_none());
 
     let first_token = token(&waiting).await;
-    let continued = waiting
-        .machine
-        .cloud
-        .continue_from(&post(DATE, 1), &waiting.execution)
+    let cloud = &waiting.machine.cloud;
+    let run = cloud.run_of(&waiting.execution).await.unwrap().unwrap();
+    let operator = post_record::Operator {
+        by: "operator".to_owned(),
+        reason: None,
+    };
+    let continued = cloud
+        .continue_from(Some(&post(DATE, 1)), &run, &operator)
         .await
         .unwrap();
     until("the newer token", async || {
@@ -619,26 +623,10 @@ async fn history(waiting: &Waiting) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_terminal_decides_under_the_same_rules_with_the_operators_name() {
     let waiting = Waiting::new(&[]).await;
-    let target = tempfile::tempdir().unwrap();
-    let directory = target.path().join("local");
-    std::fs::create_dir(&directory).unwrap();
-    let account = &waiting.machine.cloud.account;
-    let place = serde_json::json!({"url": account.url(), "account": account.id()});
-    std::fs::write(directory.join("local.json"), place.to_string()).unwrap();
+    let terminal = Terminal::new(&waiting.machine);
     let spooky = async |arguments: &[&str]| {
-        let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_spooky"))
-            .args(arguments)
-            .env("CARGO_TARGET_DIR", target.path())
-            .env("USER", "operator")
-            .output()
-            .await
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        (
-            output.status.success(),
-            text(&output.stdout),
-            text(&output.stderr),
-        )
+        let said = terminal.spooky(arguments).await;
+        (said.code == Some(0), said.out, said.err)
     };
     let name = format!("{BOT}/{DATE}/1");
     let (ok, listed, _) = spooky(&["approvals", "--json"]).await;

@@ -179,6 +179,83 @@ async fn zips() -> &'static Zips {
         .await
 }
 
+/// The real command, beside a local cloud that is the machine's.
+pub struct Terminal {
+    target: tempfile::TempDir,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    /// The answer of a command that did what it was told.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        self.out
+    }
+
+    /// The JSON of such a command.
+    #[track_caller]
+    pub fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).unwrap()
+    }
+
+    /// What a command said that did not do what it was told.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        assert_ne!(self.code, Some(0), "{}", self.out);
+        self.err
+    }
+}
+
+impl Terminal {
+    pub fn new(machine: &Machine) -> Terminal {
+        let target = tempfile::tempdir().unwrap();
+        let directory = target.path().join("local");
+        std::fs::create_dir(&directory).unwrap();
+        let account = &machine.cloud.account;
+        let place = json!({"url": account.url(), "account": account.id()});
+        std::fs::write(directory.join("local.json"), place.to_string()).unwrap();
+        Terminal { target }
+    }
+
+    pub async fn spooky(&self, arguments: &[&str]) -> Said {
+        self.typing(arguments, "").await
+    }
+
+    /// Runs the command with something on its standard input.
+    pub async fn typing(&self, arguments: &[&str], input: &str) -> Said {
+        use tokio::io::AsyncWriteExt;
+        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_spooky"))
+            .args(arguments)
+            .env("CARGO_TARGET_DIR", self.target.path())
+            .env("USER", "operator")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // A command that reads nothing may have ended by now.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        let output = child.wait_with_output().await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        Said {
+            code: output.status.code(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+}
+
 /// Looks again and again until something is there.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     for _ in 0..1200 {

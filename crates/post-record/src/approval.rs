@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Error, PostId, Table, audit_item, failed, key, number, text};
+use crate::{Error, PostId, Table, audit_item, failed, key, number, operate, text};
 
 /// The last round: the first picture and three that were asked for instead.
 pub const MAX_ROUNDS: u32 = 4;
@@ -292,7 +292,7 @@ impl Table {
             .query()
             .table_name(&self.name)
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", text(format!("{bot}#open")))
+            .expression_attribute_values(":pk", text(operate::open(bot)))
             .expression_attribute_values(":prefix", text("approval#"))
             .consistent_read(true)
             .into_paginator()
@@ -302,7 +302,7 @@ impl Table {
         while let Some(item) = pages.next().await {
             let item = item.map_err(|e| failed("read the open approvals", e))?;
             let one: Waiting = serde_dynamo::from_item(item)
-                .map_err(|e| Error::Unreadable(format!("{bot}#open"), e))?;
+                .map_err(|e| Error::Unreadable(operate::open(bot), e))?;
             let post = one.post.parse().map_err(|e: crate::NotAPost| {
                 Error::Refused("read the open approvals", e.to_string())
             })?;
@@ -436,7 +436,7 @@ impl Table {
     }
 
     /// Writes all or nothing; false if a condition did not hold.
-    async fn transact(
+    pub(crate) async fn transact(
         &self,
         doing: &'static str,
         items: Vec<TransactWriteItem>,
@@ -480,9 +480,9 @@ fn sort_key(post: &PostId, round: u32) -> String {
 }
 
 /// The item that is there while somebody has to look after the approval.
-fn waiting_key(post: &PostId, round: u32) -> HashMap<String, AttributeValue> {
+pub(crate) fn waiting_key(post: &PostId, round: u32) -> HashMap<String, AttributeValue> {
     key(
-        format!("{}#open", post.bot),
+        operate::open(&post.bot),
         format!("approval#{}#{}#{round}", post.date, post.slot),
     )
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod approval;
+mod operate;
 
 use std::{collections::HashMap, fmt, str::FromStr};
 
@@ -20,6 +21,10 @@ use sha2::{Digest, Sha256};
 pub use approval::{
     Approval, Decide, Decision, Image, MAX_ROUNDS, OnTimeout, Opened, POLICY, Verdict,
 };
+pub use operate::{Change, Operator, Switch};
+
+/// Marks a [`Record::rejection`] that says that the text is on X already.
+pub const DUPLICATE: &str = "duplicate: ";
 
 /// The name of a post, `bot/date/slot`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -150,13 +155,18 @@ pub struct Record {
     pub claimed_at: Timestamp,
     /// How far the post is.
     pub ledger: Ledger,
-    /// What `pick-day` answered: entering again gives the same.
+    /// What `pick-day` answered: entering again gives the same. `null` if the slot was taken over and nothing is
+    /// picked yet.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub day: serde_json::Value,
     /// Whether the bot's files of the pick require a person's approval.
     pub approval_required: bool,
     /// Seconds of the Unix epoch after which a scheduled post is too late; absent for an ad-hoc run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<i64>,
+    /// Who allowed that it is posted too late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_late: Option<String>,
     /// The media keys of every upload, of which at most one was ever posted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media_keys: Vec<String>,
@@ -315,26 +325,10 @@ impl Table {
 
     /// Whether the bot is paused at this time, and the reason that was given.
     pub async fn paused(&self, bot: &str, now: Timestamp) -> Result<Option<String>, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .set_key(Some(switch_key(bot)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| failed("read the switch", e))?;
-        let Some(item) = answer.item else {
-            return Ok(None);
-        };
-        let until = item
-            .get("pausedUntil")
-            .and_then(|v| v.as_n().ok())
-            .and_then(|n| n.parse::<i64>().ok());
-        if until.is_some_and(|until| until <= now.as_second()) {
-            return Ok(None);
-        }
-        Ok(Some(pause_reason(&item).unwrap_or_default()))
+        let switch = self.switch(bot).await?;
+        Ok(switch
+            .filter(|switch| !switch.is_over(now))
+            .map(|switch| switch.reason))
     }
 
     /// Claims the slot for `record.execution`. The first claim stays, with its pick.
@@ -462,6 +456,8 @@ impl Table {
                     .build(),
             );
         }
+        // Last, since the answer tells the others by their place.
+        items.push(self.armed_mark(post, arm.lease_id)?);
         let written = self
             .client
             .transact_write_items()
@@ -499,7 +495,7 @@ impl Table {
         if let Some(reason) = failed_check(1) {
             return Ok(Armed::Paused(reason.item.as_ref().and_then(pause_reason)));
         }
-        if failed_check(2).is_some() {
+        if approval_required && failed_check(2).is_some() {
             return Ok(Armed::NotApproved);
         }
         // Two transactions on one item at the same moment: the other one decides, this one looks again.
@@ -658,31 +654,6 @@ impl Table {
         .await
     }
 
-    /// Gives the claim of one execution to another, which goes on with its run, and says so in the audit trail.
-    /// Returns false if the first does not hold it.
-    pub async fn hand_over(
-        &self,
-        post: &PostId,
-        from: &str,
-        to: &str,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
-        let handed = self
-            .update(
-                post,
-                "hand a claim over",
-                "SET execution = :to",
-                "execution = :from",
-                [(":to", text(to)), (":from", text(from))],
-            )
-            .await?;
-        if handed {
-            let details = serde_json::json!({"from": from, "to": to});
-            self.audit(post, now, "continued", &details).await?;
-        }
-        Ok(handed)
-    }
-
     /// Adds a line to the audit trail of a slot. The same time and name is the same line.
     pub async fn audit(
         &self,
@@ -704,12 +675,16 @@ impl Table {
     /// The audit trail of a slot, oldest first.
     pub async fn audit_trail(&self, post: &PostId) -> Result<Vec<AuditLine>, Error> {
         let prefix = format!("{}#audit#", post.sort_key());
+        self.trail(post.partition_key(), prefix).await
+    }
+
+    async fn trail(&self, partition: String, prefix: String) -> Result<Vec<AuditLine>, Error> {
         let mut pages = self
             .client
             .query()
             .table_name(&self.name)
             .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", text(post.partition_key()))
+            .expression_attribute_values(":pk", text(&partition))
             .expression_attribute_values(":prefix", text(prefix))
             .consistent_read(true)
             .into_paginator()
@@ -719,7 +694,7 @@ impl Table {
         while let Some(item) = pages.next().await {
             let item = item.map_err(|e| failed("read the audit trail", e))?;
             let line: AuditLine = serde_dynamo::from_item(item)
-                .map_err(|e| Error::Unreadable(format!("the audit trail of {post}"), e))?;
+                .map_err(|e| Error::Unreadable(format!("the audit trail of {partition}"), e))?;
             lines.push(line);
         }
         // The sort key is in the order of text, where half a second comes before the whole one.
@@ -786,17 +761,25 @@ fn audit_item(
     what: &str,
     details: &serde_json::Value,
 ) -> Result<HashMap<String, AttributeValue>, Error> {
+    let prefix = format!("{}#audit", post.sort_key());
+    audit_item_under(post.partition_key(), &prefix, at, what, details)
+}
+
+fn audit_item_under(
+    partition: String,
+    prefix: &str,
+    at: Timestamp,
+    what: &str,
+    details: &serde_json::Value,
+) -> Result<HashMap<String, AttributeValue>, Error> {
     let line = AuditLine {
         at,
         what: what.to_owned(),
         details: details.clone(),
     };
     let mut item: HashMap<String, AttributeValue> =
-        serde_dynamo::to_item(line).map_err(|e| Error::Unreadable(post.to_string(), e))?;
-    item.extend(key(
-        post.partition_key(),
-        format!("{}#audit#{at}#{what}", post.sort_key()),
-    ));
+        serde_dynamo::to_item(line).map_err(|e| Error::Unreadable(partition.clone(), e))?;
+    item.extend(key(partition, format!("{prefix}#{at}#{what}")));
     Ok(item)
 }
 
@@ -805,7 +788,11 @@ fn record(post: &PostId, item: HashMap<String, AttributeValue>) -> Result<Record
 }
 
 fn switch_key(bot: &str) -> HashMap<String, AttributeValue> {
-    key(format!("{bot}#settings"), "switch".to_owned())
+    key(settings(bot), "switch".to_owned())
+}
+
+fn settings(bot: &str) -> String {
+    format!("{bot}#settings")
 }
 
 fn pause_reason(item: &HashMap<String, AttributeValue>) -> Option<String> {

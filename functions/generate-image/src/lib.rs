@@ -433,7 +433,7 @@ fn no_picture(what: &str) -> Error {
 }
 
 /// A guess at the price of a picture whose tokens were not counted: the price of 2.6 at 1024x1024, rounded up.
-fn estimate_usd(quality: &str) -> f64 {
+pub fn estimate_usd(quality: &str) -> f64 {
     match quality {
         "low" => 0.02,
         "medium" => 0.05,

@@ -127,9 +127,14 @@ pub async fn pick_day(
         date,
         slot,
     };
-    // Whoever entered first has decided; the calendar may have changed since.
+    // Whoever entered first has decided; the calendar may have changed since. Only who took the slot over for this
+    // execution has left the pick to it.
+    let mut taken_over = false;
     if let Some(held) = clients.table.read(&post).await? {
-        return held_answer(&post, &input.execution, held);
+        taken_over = held.execution == input.execution && held.day.is_null();
+        if !taken_over {
+            return held_answer(&post, &input.execution, held);
+        }
     }
     let (calendar_text, calendar_version) =
         file(clients, config, &input.bot, "calendar.toml").await?;
@@ -188,6 +193,7 @@ pub async fn pick_day(
             ),
             When::Date(_) => None,
         },
+        allow_late: None,
         media_keys: Vec::new(),
         text: None,
         lease_id: None,
@@ -203,6 +209,10 @@ pub async fn pick_day(
         failure: None,
         result: None,
     };
+    if taken_over {
+        clients.table.pick(&post, &record).await?;
+    }
+    // What was taken over is held by now, with this pick, or with that of another entry that was faster.
     match clients.table.claim(&post, &record).await? {
         Claim::Held(held) | Claim::HeldByAnother(held) => {
             held_answer(&post, &input.execution, *held)
@@ -344,25 +354,27 @@ fn slot_time(
 }
 
 fn held_answer(post: &PostId, execution: &str, held: Record) -> Result<Output, Error> {
-    let mut output: Output = serde_json::from_value(held.day).map_err(|e| {
-        Error::Unexpected(anyhow!(e).context(format!("the pick of {post} is unreadable")))
-    })?;
-    if held.execution != execution {
-        output = Output {
-            status: Status::Duplicate,
-            reason: Some(format!("{post} is held by {}", held.execution)),
-            held_by: Some(held.execution),
-            day: None,
-            slot_time: None,
-            time_zone: None,
-            voice: None,
-            picture: None,
-            approval: None,
-            files: None,
-            ..output
-        };
+    if held.execution == execution {
+        return serde_json::from_value(held.day).map_err(|e| {
+            Error::Unexpected(anyhow!(e).context(format!("the pick of {post} is unreadable")))
+        });
     }
-    Ok(output)
+    Ok(Output {
+        status: Status::Duplicate,
+        post: post.to_string(),
+        bot: post.bot.clone(),
+        date: post.date,
+        slot: post.slot,
+        reason: Some(format!("{post} is held by {}", held.execution)),
+        held_by: Some(held.execution),
+        day: None,
+        slot_time: None,
+        time_zone: None,
+        voice: None,
+        picture: None,
+        approval: None,
+        files: None,
+    })
 }
 
 async fn file(

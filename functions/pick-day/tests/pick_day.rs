@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use ministack::MiniStack;
 use pick_day::{Clients, Config, Error, Files, Input, Output, Status, pick_day};
-use post_record::{Ledger, Record};
+use post_record::{Change, Ledger, Operator, Record};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use wiremock::{
@@ -693,6 +693,43 @@ async fn a_second_execution_is_a_duplicate_and_told_who_holds_the_slot() {
             serde_json::to_value(before).unwrap()
         );
     }
+}
+
+#[tokio::test]
+async fn who_was_given_the_slot_picks_afresh_once_and_meanwhile_another_is_a_duplicate() {
+    let office = Office::new().await.unwrap();
+    let input = scheduled("2026-10-30T11:50:00Z");
+    let first = office.pick(input).await.unwrap();
+    let post = first.post.parse().unwrap();
+    let old = office.record(&first.post).await.unwrap().unwrap();
+    let operator = Operator {
+        by: "Ada".to_owned(),
+        reason: None,
+    };
+    let table = &office.clients.table;
+    let taken = table.take_over(&post, &old, &[], OTHER_RUN, &operator, now());
+    assert!(matches!(taken.await.unwrap(), Change::Made));
+    let changed = CALENDAR_TOML.replace("National Candy Corn Day", "Another Day");
+    office.put(BOT, "calendar.toml", changed).await.unwrap();
+
+    let late = office.pick(ad_hoc("2026-10-30")).await.unwrap();
+    assert_eq!(late.status, Status::Duplicate);
+    assert_eq!(late.held_by.as_deref(), Some(OTHER_RUN));
+    let new = Input {
+        execution: OTHER_RUN.to_owned(),
+        ..ad_hoc("2026-10-30")
+    };
+    let picked = office.pick(new.clone()).await.unwrap();
+    assert_eq!(picked.status, Status::Picked);
+    assert_eq!(picked.day.as_ref().unwrap().name, "Another Day");
+    let record = office.record(&first.post).await.unwrap().unwrap();
+    assert_eq!(record.not_after, None);
+    assert!(!record.approval_required);
+    office
+        .put(BOT, "calendar.toml", CALENDAR_TOML)
+        .await
+        .unwrap();
+    assert_eq!(office.pick(new).await.unwrap(), picked);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use aws_said::aws_said;
 use aws_sdk_s3::error::SdkError;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
-use post_record::{Arm, Armed, Ledger, PostId, Record, Table, content_hash};
+use post_record::{Arm, Armed, DUPLICATE, Ledger, PostId, Record, Table, content_hash};
 use post_text::{check_alt_text, check_caption};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -86,7 +86,7 @@ pub enum Status {
 
 /// X's prices of a post without a URL and of media metadata, in US dollars
 /// ([pricing](https://docs.x.com/x-api/getting-started/pricing), 2026-08-13).
-const COST_USD: f64 = 0.015 + 0.005;
+pub const COST_USD: f64 = 0.015 + 0.005;
 
 /// Posts a tweet, once. `now` is when the invocation started, and `lease_id` a name that no other invocation has.
 pub async fn post_tweet(
@@ -105,7 +105,7 @@ pub async fn post_tweet(
     match record.ledger {
         Ledger::Posted => return posted(&post, record.tweet_id),
         Ledger::Rejected => return Err(rejected(record.rejection.unwrap_or_default())),
-        Ledger::Armed if in_flight(&record, now) => return Err(Error::PostInFlight(post)),
+        Ledger::Armed if record.is_in_flight(now) => return Err(Error::PostInFlight(post)),
         Ledger::Armed => {
             let x = X::new(clients, config).await?;
             return reconcile(clients, &x, &post, &record, now).await;
@@ -345,9 +345,6 @@ impl From<post_record::Error> for Error {
     }
 }
 
-/// Marks a stored rejection as a duplicate.
-const DUPLICATE: &str = "duplicate: ";
-
 fn rejected(why: String) -> Error {
     match why.strip_prefix(DUPLICATE) {
         Some(why) => Error::DuplicateTweet(why.to_owned()),
@@ -377,12 +374,6 @@ fn skipped(reason: String) -> Output {
     }
 }
 
-fn in_flight(record: &Record, now: Timestamp) -> bool {
-    record
-        .lease_until
-        .is_some_and(|until| until > now.as_millisecond())
-}
-
 async fn read(clients: &Clients, post: &PostId, execution: &str) -> Result<Record, Error> {
     match clients.table.read(post).await? {
         None => Err(Error::ClaimLost(format!(
@@ -403,7 +394,7 @@ async fn moved(clients: &Clients, post: &PostId, execution: &str, now: Timestamp
         Ok(record) if record.ledger == Ledger::Rejected => {
             rejected(record.rejection.unwrap_or_default())
         }
-        Ok(record) if record.ledger == Ledger::Armed && !in_flight(&record, now) => {
+        Ok(record) if record.ledger == Ledger::Armed && !record.is_in_flight(now) => {
             Error::OutcomeUnknown(format!("{post} was sent by another invocation"))
         }
         // Armed, posted in between, or claimed again: the next entry reads it.

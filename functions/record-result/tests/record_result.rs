@@ -86,6 +86,7 @@ impl Archive {
             day: json!({"status": "picked", "post": post}),
             approval_required: false,
             not_after: None,
+            allow_late: None,
             media_keys: Vec::new(),
             text: None,
             lease_id: None,

@@ -1,0 +1,818 @@
+//! The operator's commands, with the real `spooky`.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
+use post_record::{Decision, Failure, Ledger, Outcome, Verdict};
+use serde_json::{Value, json};
+use spooky::cloud::{TABLE, ad_hoc, scheduled};
+use stand_ins::{Fault, Kind};
+
+use crate::{
+    approval::{Page, Waiting, link},
+    setting::{BOT, Machine, SECRETS, Terminal, post, until},
+};
+
+const DATE: &str = "2026-10-30";
+
+fn name(date: &str) -> String {
+    format!("{BOT}/{date}/1")
+}
+
+impl Machine {
+    /// Takes a function's alias away, and gives what brings it back.
+    async fn unplug(&self, function: &str) -> String {
+        let name = format!("daily-post-local-{function}");
+        let lambda = &self.cloud.lambda;
+        let alias = lambda.get_alias().function_name(&name).name("live");
+        let version = alias.send().await.unwrap().function_version.unwrap();
+        let request = lambda.delete_alias().function_name(&name).name("live");
+        request.send().await.unwrap();
+        version
+    }
+
+    async fn plug_in(&self, function: &str, version: &str) {
+        let request = self.cloud.lambda.create_alias();
+        request
+            .function_name(format!("daily-post-local-{function}"))
+            .name("live")
+            .function_version(version)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    async fn put_secret(&self, name: &str, value: &str) {
+        let request = self.cloud.secrets.put_secret_value();
+        request
+            .secret_id(format!("daily-post-local/{name}"))
+            .secret_string(value)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    async fn audit(&self, date: &str) -> Vec<(String, Value)> {
+        let lines = self.cloud.table.audit_trail(&post(date, 1)).await.unwrap();
+        lines
+            .into_iter()
+            .map(|line| (line.what, line.details))
+            .collect()
+    }
+
+    /// The audit line of this name.
+    async fn audited(&self, date: &str, what: &str) -> Value {
+        let lines = self.audit(date).await;
+        let line = lines.iter().find(|(name, _)| name == what);
+        line.unwrap_or_else(|| panic!("no {what} in {lines:?}"))
+            .1
+            .clone()
+    }
+
+    fn creates(&self) -> usize {
+        let requests = self.x.requests();
+        requests
+            .iter()
+            .filter(|(operation, _)| operation == "create-tweet")
+            .count()
+    }
+
+    /// A run whose tweet was sent, and is hidden or not there.
+    async fn unconfirmed(&self, kind: Kind) {
+        self.x.fail(Fault::once("create-tweet", kind));
+        let ended = self.run_date(DATE).await;
+        assert_eq!(ended.error.as_deref(), Some("Unconfirmed"), "{ended:?}");
+        self.failed_record(DATE).await;
+    }
+
+    /// Sets attributes of a slot's item.
+    async fn set(&self, date: &str, changes: &[(&str, AttributeValue)]) {
+        let post = post(date, 1);
+        for (name, value) in changes {
+            let request = self.cloud.dynamodb.update_item().table_name(TABLE);
+            request
+                .key("pk", AttributeValue::S(post.partition_key()))
+                .key("sk", AttributeValue::S(post.sort_key()))
+                .update_expression("SET #name = :value")
+                .expression_attribute_names("#name", *name)
+                .expression_attribute_values(":value", value.clone())
+                .send()
+                .await
+                .unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_failed_in_any_state_is_redriven_to_one_post() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    let html = Kind::Html { status: 500 };
+    let mut dates = (15..).map(|day| format!("2026-12-{day}"));
+    let mut posted = 0;
+    for (state, fault) in [
+        ("PickDay", "bot.toml"),
+        ("BuildPrompt", "unplugged build-prompt"),
+        ("GenerateImage", "openai images"),
+        ("GenerateImage", "secret openai"),
+        ("StoreImage", "unplugged store-image"),
+        ("PostTweet", "x upload"),
+        ("PostTweet", "x create-tweet refused"),
+        ("PostTweet", "secret x-credentials"),
+        ("RecordResult", "unplugged record-result"),
+    ] {
+        let date = dates.next().unwrap();
+        let mut version = String::new();
+        match fault.split(' ').collect::<Vec<_>>()[..] {
+            ["bot.toml"] => {
+                let cloud = &machine.cloud;
+                cloud
+                    .put_bot_file(BOT, "bot.toml", b"broken".to_vec())
+                    .await
+                    .unwrap();
+            }
+            ["unplugged", function] => version = machine.unplug(function).await,
+            ["openai", operation] => machine.openai.fail(Fault::always(operation, html.clone())),
+            ["x", operation] => machine.x.fail(Fault::always(operation, html.clone())),
+            ["x", operation, _] => machine.x.fail(Fault::always(
+                operation,
+                Kind::Status {
+                    status: 401,
+                    body: json!({"title": "Unauthorized", "status": 401}),
+                },
+            )),
+            ["secret", secret] => machine.put_secret(secret, "{}").await,
+            _ => unreachable!(),
+        }
+        let ended = machine.run_date(&date).await;
+        assert_eq!(ended.status, "FAILED", "{fault}: {ended:?}");
+        assert_eq!(ended.states.last().unwrap().name, state, "{fault}");
+        // Without its claim, only the execution says what is to be redriven.
+        let what = match state {
+            "PickDay" => ended.execution.clone(),
+            _ => name(&date),
+        };
+        if state != "PickDay" && state != "RecordResult" {
+            machine.failed_record(&date).await;
+        }
+        // While the fault is there, it fails there again, and that is recorded too.
+        let said = terminal.spooky(&["redrive", &what]).await.refused();
+        assert!(
+            said.contains(&format!("failed again, in {state}")),
+            "{said}"
+        );
+
+        machine.openai.clear_faults();
+        machine.x.clear_faults();
+        machine
+            .edit_bot(&[("policy = \"required\"", "policy = \"off\"")])
+            .await;
+        if let Some(function) = fault.strip_prefix("unplugged ") {
+            machine.plug_in(function, &version).await;
+        }
+        let [openai_key, x_key_secret, x_token_secret, _] = SECRETS;
+        machine
+            .put_secret("openai", &json!({"apiKey": openai_key}).to_string())
+            .await;
+        let keys = json!({"apiKey": "key", "apiKeySecret": x_key_secret, "accessToken": "42-token", "accessTokenSecret": x_token_secret});
+        machine.put_secret("x-credentials", &keys.to_string()).await;
+
+        let said = terminal.spooky(&["redrive", &what, "--json"]).await.json();
+        assert_eq!(
+            said["run"]["output"]["record"]["outcome"], "posted",
+            "{fault}: {said}"
+        );
+        assert_eq!(said["plan"]["state"], state);
+        posted += 1;
+        assert_eq!(machine.x.tweets().len(), posted, "{fault}");
+        let record = machine.record(&date).await.unwrap();
+        assert_eq!(record.outcome, Some(Outcome::Posted), "{fault}");
+        let shown = terminal
+            .spooky(&["show", &ended.execution, "--json"])
+            .await
+            .json();
+        assert_eq!(shown["status"], "SUCCEEDED", "{fault}");
+        assert_eq!(shown["redrives"].as_array().unwrap().len(), 2);
+        let runs = terminal.spooky(&["runs", "--json"]).await.json();
+        assert_eq!(runs.as_array().unwrap().len(), posted, "{runs}");
+        assert_eq!(runs[0]["redrives"], 2);
+        let refused = terminal.spooky(&["redrive", &what]).await.refused();
+        assert!(
+            refused.contains("is posted: https://x.com/i/status/"),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_says_what_it_will_do_and_who_did_it_is_on_record() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    machine
+        .x
+        .fail(Fault::always("upload", Kind::Html { status: 500 }));
+    machine.run_date(DATE).await;
+    machine.failed_record(DATE).await;
+    machine.x.clear_faults();
+    let arguments = ["redrive", &name(DATE), "--by", "Ada", "--reason", "X is up"];
+    let said = terminal.spooky(&arguments).await;
+    for part in [
+        "failed in PostTweet (ServiceUnavailable)",
+        "PostTweet, and what follows it",
+        "it was not sent",
+        "may cost:        $0.02",
+        "is not late",
+        "continued as arn:",
+    ] {
+        assert!(said.err.contains(part), "{part}: {}", said.err);
+    }
+    assert!(said.ok().contains("posted"));
+    let line = machine.audited(DATE, "continued").await;
+    assert_eq!(
+        (&line["by"], &line["reason"]),
+        (&json!("Ada"), &json!("X is up"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_redrives_at_once_are_one() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    machine
+        .x
+        .fail(Fault::always("upload", Kind::Html { status: 500 }));
+    machine.run_date(DATE).await;
+    machine.failed_record(DATE).await;
+    machine.x.clear_faults();
+    let name = name(DATE);
+    let arguments = ["redrive", &name];
+    let redrive = || terminal.spooky(&arguments);
+    let (a, b, c) = tokio::join!(redrive(), redrive(), redrive());
+    let done = [&a, &b, &c].iter().filter(|s| s.code == Some(0)).count();
+    assert_eq!(done, 1, "{a:?} {b:?} {c:?}");
+    assert_eq!(machine.x.tweets().len(), 1);
+    assert_eq!(
+        machine.record(DATE).await.unwrap().outcome,
+        Some(Outcome::Posted)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_that_was_killed_before_it_could_start_is_redriven() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    machine
+        .x
+        .fail(Fault::always("upload", Kind::Html { status: 500 }));
+    let ended = machine.run_date(DATE).await;
+    machine.failed_record(DATE).await;
+    machine.x.clear_faults();
+    // The claim is handed over, and nothing is started.
+    let to = format!(
+        "{}-redrive-1",
+        ended.execution.replace("local:", "local-from-PostTweet:")
+    );
+    machine
+        .set(DATE, &[("execution", AttributeValue::S(to.clone()))])
+        .await;
+    terminal.spooky(&["redrive", &name(DATE)]).await.ok();
+    assert_eq!(machine.record(DATE).await.unwrap().execution, to);
+    assert_eq!(machine.x.tweets().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_failure_event_after_a_redrive_that_posted_leaves_the_record_right() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    machine
+        .x
+        .fail(Fault::always("upload", Kind::Html { status: 500 }));
+    let ended = machine.run_date(DATE).await;
+    let failure: Failure = machine.failed_record(DATE).await.failure.unwrap();
+    machine.x.clear_faults();
+    terminal.spooky(&["redrive", &name(DATE)]).await.ok();
+    let before = json!(machine.record(DATE).await);
+    let event = json!({"detail": {
+        "executionArn": ended.execution,
+        "status": "FAILED",
+        "input": ad_hoc(BOT, DATE.parse().unwrap(), 1).to_string(),
+        "error": failure.error,
+        "stopDate": Timestamp::now().as_millisecond(),
+    }});
+    let told = machine
+        .cloud
+        .lambda
+        .invoke()
+        .function_name("daily-post-local-record-result")
+        .qualifier("live")
+        .payload(event.to_string().into_bytes().into())
+        .send()
+        .await
+        .unwrap();
+    let told: Value = serde_json::from_slice(told.payload.unwrap().as_ref()).unwrap();
+    assert_eq!(told["recorded"], false, "{told}");
+    assert_eq!(json!(machine.record(DATE).await), before);
+    assert_eq!(before["outcome"], "posted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unconfirmed_tweet_that_is_there_is_attached_and_the_run_ends_posted() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    let hidden = Kind::Hidden { reads: u32::MAX };
+    machine.unconfirmed(hidden).await;
+    let name = name(DATE);
+    let said = terminal.spooky(&["redrive", &name]).await.refused();
+    assert!(
+        said.contains("spooky attach") && said.contains("--post-again"),
+        "{said}"
+    );
+    let said = terminal.spooky(&["status", "--json"]).await.json();
+    assert_eq!(said["armed"][0]["post"], name.as_str());
+    assert_eq!(said["armed"][0]["looks"], post_tweet::MAX_LOOKS);
+
+    let id = machine.x.tweets()[0].id.clone();
+    let url = format!("https://x.com/spooky_days/status/{id}");
+    terminal
+        .spooky(&["attach", &name, &url, "--by", "Ada"])
+        .await
+        .ok();
+    let record = machine.record(DATE).await.unwrap();
+    assert_eq!(record.ledger, Ledger::Posted);
+    assert_eq!(record.tweet_id.as_ref(), Some(&id));
+    let line = machine.audited(DATE, "attached").await;
+    assert_eq!((&line["by"], &line["tweetId"]), (&json!("Ada"), &json!(id)));
+    // Once is enough.
+    let said = terminal.spooky(&["attach", &name, "1"]).await.refused();
+    assert!(said.contains(&id), "{said}");
+    let said = terminal.spooky(&["status", "--json"]).await.json();
+    assert_eq!(said["armed"], json!([]));
+
+    assert!(
+        terminal
+            .spooky(&["redrive", &name])
+            .await
+            .ok()
+            .contains("posted")
+    );
+    assert_eq!(
+        machine.record(DATE).await.unwrap().outcome,
+        Some(Outcome::Posted)
+    );
+    assert_eq!((machine.x.tweets().len(), machine.creates()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unconfirmed_tweet_that_is_not_there_is_sent_exactly_once_more_after_a_confirmation() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    machine.unconfirmed(Kind::Html { status: 503 }).await;
+    let name = name(DATE);
+    let mut arguments = vec!["redrive", &name, "--post-again"];
+    let said = terminal.spooky(&arguments).await.refused();
+    assert!(said.contains("--reason"), "{said}");
+    arguments.extend(["--reason", "not on the account"]);
+    for typed in ["", "yes\n", "spooky-days/2026-10-31/1\n"] {
+        let said = terminal.typing(&arguments, typed).await.refused();
+        assert!(said.contains("not confirmed"), "{said}");
+    }
+    assert_eq!(machine.record(DATE).await.unwrap().ledger, Ledger::Armed);
+    let before = machine.creates();
+    terminal.typing(&arguments, &format!("{name}\n")).await.ok();
+    assert_eq!(machine.creates(), before + 1);
+    assert_eq!(machine.x.tweets().len(), 1);
+    assert_eq!(
+        machine.record(DATE).await.unwrap().outcome,
+        Some(Outcome::Posted)
+    );
+    let line = machine.audited(DATE, "post-again").await;
+    assert_eq!(
+        (&line["by"], &line["reason"]),
+        (&json!("operator"), &json!("not on the account"))
+    );
+    arguments.push("--yes");
+    let said = terminal.spooky(&arguments).await.refused();
+    assert!(said.contains("is posted"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tweet_that_is_there_after_all_is_not_there_twice_and_is_attached() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    machine.unconfirmed(Kind::Hidden { reads: u32::MAX }).await;
+    let name = name(DATE);
+    let arguments = [
+        "redrive",
+        &name,
+        "--post-again",
+        "--yes",
+        "--reason",
+        "gone",
+    ];
+    let said = terminal.spooky(&arguments).await.refused();
+    assert!(said.contains("DuplicateTweet"), "{said}");
+    let said = terminal.spooky(&["redrive", &name]).await.refused();
+    assert!(said.contains("spooky attach"), "{said}");
+    let id = machine.x.tweets()[0].id.clone();
+    terminal.spooky(&["attach", &name, &id]).await.ok();
+    terminal.spooky(&["redrive", &name]).await.ok();
+    assert_eq!(machine.x.tweets().len(), 1);
+    assert_eq!(
+        machine.record(DATE).await.unwrap().outcome,
+        Some(Outcome::Posted)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ended_without_a_post_is_run_again_with_a_new_approval() {
+    for (verdict, ended_as) in [("reject", "rejected"), ("expire", "expired")] {
+        let waiting = Waiting::new(&[]).await;
+        let machine = &waiting.machine;
+        let terminal = Terminal::new(machine);
+        let name = name(DATE);
+        let arguments = ["run", "--again", &name, "--reason", "we want it", "--json"];
+        let said = terminal.spooky(&arguments).await.refused();
+        assert!(said.contains("is running"), "{said}");
+        match verdict {
+            "reject" => {
+                let fields = [("answer", "reject"), ("reason", "no")];
+                assert_eq!(waiting.answer(0, &fields).await.status(), 303);
+            }
+            _ => {
+                waiting.set(1, "closesAt", -1).await;
+                machine.cloud.run_watchdog().await.unwrap();
+            }
+        }
+        let ended = waiting.ends().await;
+        assert_eq!(ended.output["record"]["outcome"], ended_as, "{ended:?}");
+        let said = terminal.spooky(&["redrive", &name]).await.refused();
+        assert!(
+            said.contains(ended_as) && said.contains("run --again"),
+            "{said}"
+        );
+
+        let again = async { terminal.spooky(&arguments).await.json() };
+        let approve = async {
+            // The old decision does not count: it waits for another.
+            let asked = until("the new approval", async || {
+                let approval = waiting.approval(1).await?;
+                (approval.decision.is_none() && approval.task_token.is_some()).then_some(approval)
+            })
+            .await;
+            let said = terminal.spooky(&["approve", &name]).await.ok();
+            assert!(said.contains("approved by operator"), "{said}");
+            asked
+        };
+        let (again, asked) = tokio::join!(again, approve);
+        assert_eq!(again["output"]["record"]["outcome"], "posted", "{again}");
+        assert_eq!(machine.x.tweets()[0].text, asked.caption);
+        // The picture was paid once.
+        assert_eq!(machine.openai.requests().len(), 1);
+        let record = machine.record(DATE).await.unwrap();
+        assert_eq!(record.outcome, Some(Outcome::Posted));
+        assert_eq!(record.execution, again["execution"]);
+        let line = machine.audited(DATE, "taken-over").await;
+        assert_eq!(line["record"]["outcome"], ended_as);
+        assert_eq!(line["approvals"][0]["decision"]["verdict"], ended_as);
+        assert_eq!(
+            (&line["by"], &line["reason"]),
+            (&json!("operator"), &json!("we want it"))
+        );
+        let said = terminal.spooky(&arguments).await.refused();
+        assert!(said.contains("is posted"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_skipped_or_failed_is_run_again_and_what_may_be_on_x_is_not() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    let again = async |date: &str| {
+        terminal
+            .spooky(&[
+                "run",
+                "--again",
+                &name(date),
+                "--reason",
+                "better late",
+                "--json",
+            ])
+            .await
+    };
+    // Skipped as too late; the run by hand cannot be late.
+    let input = scheduled(BOT, 1, "2026-10-30T12:00:00Z".parse().unwrap());
+    let ended = machine.run(input).await;
+    assert_eq!(ended.output["record"]["outcome"], "skipped", "{ended:?}");
+    assert_eq!(
+        again(DATE).await.json()["output"]["record"]["outcome"],
+        "posted"
+    );
+    assert!(again(DATE).await.refused().contains("is posted"));
+
+    // A picture that cannot be used is painted anew.
+    machine.openai.fail(Fault::once("images", Kind::CutOff));
+    let ended = machine.run_date("2026-12-24").await;
+    assert_eq!(ended.error.as_deref(), Some("PictureUnusable"));
+    let said = terminal
+        .spooky(&["redrive", &name("2026-12-24")])
+        .await
+        .refused();
+    assert!(said.contains("would find the same"), "{said}");
+    assert_eq!(
+        again("2026-12-24").await.json()["output"]["record"]["outcome"],
+        "posted"
+    );
+
+    // A take-over that was killed before it could start.
+    machine.openai.fail(Fault::always("images", Kind::Empty));
+    machine.run_date("2026-12-22").await;
+    let record = machine.failed_record("2026-12-22").await;
+    let operator = post_record::Operator {
+        by: "killed".to_owned(),
+        reason: None,
+    };
+    let to = record.execution.replace("local:", "local:never-started-");
+    let table = &machine.cloud.table;
+    table
+        .take_over(
+            &post("2026-12-22", 1),
+            &record,
+            &[],
+            &to,
+            &operator,
+            Timestamp::now(),
+        )
+        .await
+        .unwrap();
+    let said = terminal
+        .spooky(&["redrive", &name("2026-12-22")])
+        .await
+        .refused();
+    assert!(
+        said.contains("never started") && said.contains("run --again"),
+        "{said}"
+    );
+    // A start by the schedule in between is a duplicate.
+    let ended = machine.run_date("2026-12-22").await;
+    assert_eq!(ended.output["record"]["outcome"], "duplicate", "{ended:?}");
+    machine.openai.clear_faults();
+    assert_eq!(
+        again("2026-12-22").await.json()["output"]["record"]["outcome"],
+        "posted"
+    );
+
+    machine
+        .x
+        .fail(Fault::once("create-tweet", Kind::Html { status: 503 }));
+    machine.run_date("2026-12-23").await;
+    machine.failed_record("2026-12-23").await;
+    let said = again("2026-12-23").await.refused();
+    assert!(said.contains("may or may not be on X"), "{said}");
+    assert!(
+        again("2026-12-01")
+            .await
+            .refused()
+            .contains("was never run")
+    );
+    assert_eq!(machine.x.tweets().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_stops_what_waits_for_its_approver_or_its_slot() {
+    // Decided by the policy while it is paused; nobody else can.
+    let waiting = Waiting::new(&[("on_timeout = \"skip\"", "on_timeout = \"post\"")]).await;
+    let terminal = Terminal::new(&waiting.machine);
+    let paused = terminal
+        .spooky(&["pause", "--reason", "a storm", "--by", "Ada", "--json"])
+        .await
+        .json();
+    assert_eq!(paused["paused"]["by"], "Ada");
+    let mails = waiting.machine.mails(1).await;
+    let page = Page::open(&link(&mails[0].body_text)).await;
+    assert!(page.html.contains("paused: a storm") && !page.html.contains("<form"));
+    let said = terminal.spooky(&["approve", &name(DATE)]).await.refused();
+    assert!(said.contains("paused: a storm"), "{said}");
+    waiting.set(1, "closesAt", -1).await;
+    waiting.machine.cloud.run_watchdog().await.unwrap();
+    let ended = waiting.ends().await;
+    assert_eq!(ended.output["record"]["outcome"], "skipped", "{ended:?}");
+    assert_eq!(ended.output["record"]["reason"], "paused: a storm");
+
+    // Approved, and paused before its slot.
+    let waiting = Waiting::new(&[]).await;
+    let terminal = Terminal::new(&waiting.machine);
+    let approval = waiting.approval(1).await.unwrap();
+    let decision = Decision {
+        by: "owner@example.org".to_owned(),
+        at: Timestamp::now(),
+        verdict: Verdict::Approved {
+            caption: approval.caption,
+            alt_text: approval.alt_text,
+            hash: approval.presented_hash.clone(),
+        },
+    };
+    let table = &waiting.machine.cloud.table;
+    table
+        .decide(&post(DATE, 1), 1, &approval.presented_hash, &decision)
+        .await
+        .unwrap();
+    terminal
+        .spooky(&["pause", "--reason", "a storm"])
+        .await
+        .ok();
+    waiting.machine.cloud.run_watchdog().await.unwrap();
+    let ended = waiting.ends().await;
+    assert_eq!(
+        ended.output["record"]["reason"], "paused: a storm",
+        "{ended:?}"
+    );
+    assert_eq!(waiting.machine.creates(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_is_told_lifted_and_lifts_itself() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    assert_eq!(
+        terminal.spooky(&["status"]).await.ok(),
+        "spooky-days is not paused"
+    );
+    let said = terminal.spooky(&["resume"]).await.refused();
+    assert!(said.contains("was not paused"), "{said}");
+
+    machine.unconfirmed(Kind::Html { status: 503 }).await;
+    let until = Timestamp::now()
+        .checked_add(SignedDuration::from_secs(6))
+        .unwrap();
+    let said = terminal
+        .spooky(&[
+            "pause",
+            "--until",
+            &until.to_string(),
+            "--reason",
+            "a storm",
+        ])
+        .await
+        .ok();
+    assert!(said.contains("by operator: a storm"), "{said}");
+    // What may be on X already is told at once.
+    assert!(
+        said.contains(&format!("{} may or may not be on X", name(DATE))),
+        "{said}"
+    );
+    let ended = machine.run_date("2026-12-24").await;
+    assert_eq!(
+        ended.output["record"]["reason"], "paused: a storm",
+        "{ended:?}"
+    );
+    crate::setting::until("the end of the pause", async || {
+        let status = terminal.spooky(&["status", "--json"]).await.json();
+        status["paused"].is_null().then_some(())
+    })
+    .await;
+    let ended = machine.run_date("2026-12-23").await;
+    assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
+
+    // A failed run is not redriven into a skip.
+    machine
+        .x
+        .fail(Fault::always("upload", Kind::Html { status: 500 }));
+    machine.run_date("2026-12-22").await;
+    machine.failed_record("2026-12-22").await;
+    machine.x.clear_faults();
+    terminal
+        .spooky(&["pause", "--reason", "another storm"])
+        .await
+        .ok();
+    let said = terminal
+        .spooky(&["redrive", &name("2026-12-22")])
+        .await
+        .refused();
+    assert!(
+        said.contains("another storm") && said.contains("spooky resume"),
+        "{said}"
+    );
+    terminal.spooky(&["resume", "--by", "Ada"]).await.ok();
+    terminal
+        .spooky(&["redrive", &name("2026-12-22")])
+        .await
+        .ok();
+    let trail = machine.cloud.table.settings_trail(BOT).await.unwrap();
+    let told: Vec<(String, Value)> = trail
+        .into_iter()
+        .map(|line| (line.what, line.details["by"].clone()))
+        .collect();
+    let line = |what: &str, by: &str| (what.to_owned(), json!(by));
+    assert_eq!(
+        told,
+        [
+            line("paused", "operator"),
+            line("paused", "operator"),
+            line("resumed", "Ada")
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_post_is_redriven_only_after_somebody_allowed_it() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    machine
+        .x
+        .fail(Fault::always("upload", Kind::Html { status: 500 }));
+    machine
+        .run(scheduled(BOT, 1, "2026-10-30T12:00:00Z".parse().unwrap()))
+        .await;
+    machine.failed_record(DATE).await;
+    machine.x.clear_faults();
+    let name = name(DATE);
+    let said = terminal.spooky(&["redrive", &name]).await.refused();
+    assert!(said.contains("spooky allow-late"), "{said}");
+    terminal
+        .spooky(&["allow-late", &name, "--reason", "a good one"])
+        .await
+        .ok();
+    let line = machine.audited(DATE, "late-allowed").await;
+    assert_eq!(
+        (&line["by"], &line["reason"]),
+        (&json!("operator"), &json!("a good one"))
+    );
+    assert!(
+        terminal
+            .spooky(&["redrive", &name])
+            .await
+            .ok()
+            .contains("posted")
+    );
+    let said = terminal
+        .spooky(&["allow-late", &name, "--reason", "x"])
+        .await;
+    assert!(said.refused().contains("is posted"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_use_says_what_to_type() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    let day = name(DATE);
+    let nobody = "arn:aws:states:us-east-1:000000000000:execution:x:y";
+    for (arguments, code, says) in [
+        (vec!["redrive", "yesterday"], 1, "write bot/date/slot"),
+        (vec!["redrive", &day], 1, "spooky runs"),
+        (vec!["redrive", nobody], 1, "spooky runs"),
+        (vec!["redrive"], 2, "<WHAT>"),
+        (vec!["redrive", &day, "--post-again"], 2, "--reason"),
+        (
+            vec!["redrive", &day, "--by", " "],
+            1,
+            "--by has to be your name",
+        ),
+        (vec!["attach", &day, "cat"], 2, "https://x.com/i/status/"),
+        (vec!["attach", "x", "1"], 2, "write bot/date/slot"),
+        (vec!["attach", &day, "1"], 1, "was never run"),
+        (vec!["run", "--again", &day], 2, "--reason"),
+        (vec!["run", "--reason", "x"], 2, "--again"),
+        (
+            vec!["run", "--again", &day, "--slot", "2", "--reason", "x"],
+            2,
+            "--slot",
+        ),
+        (
+            vec!["run", "--again", &day, "--reason", " "],
+            1,
+            "--reason is empty",
+        ),
+        (
+            vec!["run", "--again", &day, "--reason", "x"],
+            1,
+            "spooky run --date",
+        ),
+        (vec!["pause"], 2, "--reason"),
+        (
+            vec!["pause", "--reason", "x", "--until", "noon"],
+            2,
+            "2026-11-01T00:00:00Z",
+        ),
+        (
+            vec!["pause", "--reason", "x", "--until", "2026-01-01T00:00:00Z"],
+            1,
+            "is over",
+        ),
+        (
+            vec!["allow-late", &day, "--reason", "x"],
+            1,
+            "has not run yet",
+        ),
+    ] {
+        let said = terminal.spooky(&arguments).await;
+        assert_eq!(said.code, Some(code), "{arguments:?}: {said:?}");
+        assert!(said.err.contains(says), "{arguments:?}: {}", said.err);
+    }
+    let unavailable = Kind::Html { status: 500 };
+    machine.x.fail(Fault::always("upload", unavailable));
+    machine.run_date(DATE).await;
+    let said = terminal
+        .spooky(&["allow-late", &day, "--reason", "x"])
+        .await
+        .refused();
+    assert!(said.contains("is never late"), "{said}");
+}
