@@ -358,7 +358,7 @@ async fn html_and_plain_text_of_a_mail_say_the_same_and_keep_user_text_as_text()
             ("the round", "This is picture number 2.".to_owned()),
             ("the caption", approval.caption.clone()),
             ("the alt text", approval.alt_text.clone()),
-            // Half past anything is the bot's, not UTC's.
+            // The times are the bot's, not UTC's.
             (
                 "when it appears",
                 "Friday 30 October 2026, 08:00 EDT".to_owned(),
@@ -722,7 +722,7 @@ async fn an_approval_that_was_opened_and_never_mailed_expires_without_a_mail() {
 
 #[tokio::test]
 async fn decisions_close_when_the_post_would_be_too_late_and_the_reminder_comes_before() {
-    // (not after, deadline, reminder, entered) and (closes, reminds), in seconds and minutes.
+    // (not after, reminder) and (closes, reminds): when the post is too late, and what follows from that.
     let minutes = |minutes: i64| Some(SignedDuration::from_mins(minutes));
     let rows = [
         ((None, None), (4 * HOUR, None)),
