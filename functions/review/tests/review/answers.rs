@@ -1,7 +1,7 @@
 //! Forms: which ones decide, which ones do not, and what whoever sent them is told.
 
 use aws_config::retry::RetryConfig;
-use post_record::{OnTimeout, Verdict, content_hash};
+use post_record::{Change, OnTimeout, Operator, Verdict, content_hash};
 use review_link::{Keys, Purpose};
 use serde_json::json;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
@@ -550,12 +550,15 @@ async fn an_execution_that_has_ended_or_is_gone_leaves_nothing_to_decide() {
     let desk = Desk::new().await;
     let gone = desk.execution.replace("daily-post", "no-such-machine");
     let table = &desk.clients.decision.table;
-    assert!(
-        table
-            .hand_over(&desk.post, &desk.execution, &gone, at(1))
-            .await
-            .unwrap()
-    );
+    let operator = Operator {
+        by: "operator".to_owned(),
+        reason: None,
+    };
+    let handed = table
+        .hand_over(&desk.post, &desk.execution, &gone, &operator, at(1))
+        .await
+        .unwrap();
+    assert!(matches!(handed, Change::Made), "{handed:?}");
     let before = desk.item().await;
     let link = desk.link(0);
     let answer = desk.post(2, &link, &desk.approving(&link)).await;
