@@ -19,6 +19,9 @@ use crate::{
 /// How long a failed execution can be redriven: AWS forgets the definition after that.
 const REDRIVABLE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
+/// The error of a draft that `store-image` cannot use, now or later.
+const PICTURE_UNUSABLE: &str = "PictureUnusable";
+
 /// Go on with a failed run from the state that failed, after saying what that means.
 #[derive(Debug, Args)]
 pub struct Redrive {
@@ -224,7 +227,7 @@ impl Standing<'_> {
         let Some(state) = self.state else {
             return Some(format!("{} failed in no state; type {again}", last.arn));
         };
-        if self.error == Some("PictureUnusable") {
+        if self.error == Some(PICTURE_UNUSABLE) {
             return Some(format!(
                 "the picture of {post} cannot be used, and a redrive would find the same; \
                  for another, which is paid again, type {again}"
@@ -575,8 +578,15 @@ pub(crate) async fn run_again(
             ))
         );
         // A draft that cannot be used would be found again. The bucket keeps its older version.
-        if let Some((state, input)) = cloud.failed_state(&last.arn).await?
-            && state == "StoreImage"
+        let ended = cloud
+            .sfn
+            .describe_execution()
+            .execution_arn(&last.arn)
+            .send()
+            .await
+            .context("describing the execution")?;
+        if ended.error() == Some(PICTURE_UNUSABLE)
+            && let Some((_, input)) = cloud.failed_state(&last.arn).await?
             && let Some(key) = serde_json::from_str::<Value>(&input)?["draft"]["key"].as_str()
         {
             cloud

@@ -154,7 +154,7 @@ async fn a_run_that_failed_in_any_state_is_redriven_to_one_post() {
         if state != "PickDay" && state != "RecordResult" {
             machine.failed_record(&date).await;
         }
-        // While the fault is there, it fails there again, and that is recorded too.
+        // While the fault is there, it fails there again.
         let said = terminal.spooky(&["redrive", &what]).await.refused();
         assert!(
             said.contains(&format!("failed again, in {state}")),
