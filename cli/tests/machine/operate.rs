@@ -257,6 +257,26 @@ async fn two_redrives_at_once_are_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_that_fails_again_is_the_failure_on_record() {
+    let machine = Machine::new().await;
+    let terminal = Terminal::new(&machine);
+    machine
+        .openai
+        .fail(Fault::always("images", Kind::Html { status: 500 }));
+    assert_eq!(machine.run_date(DATE).await.status, "FAILED");
+    let first = machine.failed_record(DATE).await;
+    terminal.spooky(&["redrive", &name(DATE)]).await.refused();
+    let second = until("the second failure", async || {
+        let record = machine.record(DATE).await?;
+        (record.failure != first.failure).then_some(record)
+    })
+    .await;
+    assert_ne!(second.execution, first.execution);
+    let failure = second.failure.unwrap();
+    assert_eq!(failure.state.as_deref(), Some("GenerateImage"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_redrive_that_was_killed_before_it_could_start_is_redriven() {
     let machine = Machine::new().await;
     let terminal = Terminal::new(&machine);
