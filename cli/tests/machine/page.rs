@@ -36,9 +36,10 @@ async fn keep(page: &Page, name: &str) {
 async fn is_whole(page: &Page) {
     let fits = "document.documentElement.scrollWidth <= window.innerWidth";
     assert_eq!(page.eval(fits).await.unwrap(), json!(true));
-    page.wait_until("document.images[0].complete && document.images[0].naturalWidth > 500")
-        .await
-        .unwrap();
+    let shown = page
+        .wait_until("document.images[0].complete && document.images[0].naturalWidth > 500")
+        .await;
+    assert!(shown.is_ok(), "{shown:?} {:?}", page.complaints());
     // Chromium complains of every answer that is no success, and of what the page should mend.
     let mut complaints = page.complaints();
     complaints.retain(|complaint| !complaint.contains("status of 422"));
