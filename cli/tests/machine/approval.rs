@@ -98,7 +98,8 @@ impl Page {
             .resolve(parsed.host_str().unwrap(), address)
             .build()
             .unwrap();
-        let html = client.get(url).send().await.unwrap().text().await.unwrap();
+        let got = sent(url, || client.get(url)).await;
+        let html = got.text().await.unwrap();
         Page {
             client,
             url: url.to_owned(),
@@ -116,13 +117,19 @@ impl Page {
             form.retain(|(there, _)| there != name);
             form.push(((*name).to_owned(), (*value).to_owned()));
         }
-        self.client
-            .post(&self.url)
-            .form(&form)
-            .send()
-            .await
-            .unwrap()
+        sent(&self.url, || self.client.post(&self.url).form(&form)).await
     }
+}
+
+/// The answer to a request. One that says that nothing was decided, or that the emulator is busy, is sent again,
+/// as a person would.
+async fn sent(url: &str, request: impl Fn() -> reqwest::RequestBuilder) -> reqwest::Response {
+    until(&format!("an answer of {url}"), async || {
+        let answer = request().send().await.unwrap();
+        let is_busy = answer.status().is_server_error() || answer.status() == 429;
+        (!is_busy).then_some(answer)
+    })
+    .await
 }
 
 pub fn link(mail: &str) -> String {
@@ -293,7 +300,7 @@ async fn when_nobody_answers_the_policy_decides_and_a_late_click_changes_nothing
         let late = page
             .answer(&[("answer", "reject"), ("reason", "late")])
             .await;
-        assert_eq!(late.status(), 410);
+        assert_eq!(late.status(), 410, "{}", page.html);
         let ended = waiting.ends().await;
         assert_eq!(outcome(&ended), expected, "{ended:?}");
         assert_eq!(waiting.machine.x.tweets().len(), tweets);
