@@ -72,6 +72,13 @@ pub async fn build_functions() -> anyhow::Result<Zips> {
     cargo
         .args(["build", "--quiet"])
         .current_dir(crate::workspace());
+    // `cargo run` and `cargo test` describe this package in the environment. A build script that looks there, as
+    // ring's does, would run again for each of the two builds, and all that stands on it would be built anew.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(describes_a_package) {
+            cargo.env_remove(name);
+        }
+    }
     let profile = if cfg!(debug_assertions) {
         "debug"
     } else {
@@ -100,6 +107,10 @@ pub async fn build_functions() -> anyhow::Result<Zips> {
             .collect()
     })
     .await?
+}
+
+fn describes_a_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 fn functions() -> anyhow::Result<BTreeMap<String, Function>> {
