@@ -160,6 +160,9 @@ pub const TABLE: &str = NAME;
 /// The sender of the mails.
 const MAIL_FROM: &str = "spooky-days@example.org";
 
+/// Who is told where `bot.toml` cannot say it.
+const ALERT_TO: &str = "alerts@example.org";
+
 impl Cloud {
     /// What was deployed in an account.
     pub async fn of(account: &Account) -> Cloud {
@@ -240,6 +243,7 @@ impl Cloud {
             ("REVIEW_SECRET_ARN", review_secret.as_str()),
             ("REVIEW_BASE_URL", review_url.as_str()),
             ("MAIL_FROM", MAIL_FROM),
+            ("ALERT_TO", ALERT_TO),
         ]);
         let mut definition = DEFINITION.replace("${table_name}", TABLE);
         let mut aliases = BTreeMap::new();

@@ -102,8 +102,14 @@ impl Local {
             looked = now;
             for mail in mails.new_ones().await? {
                 say(&format!("mail to {}: {}", mail.to, mail.subject))?;
-                if let Some(link) = &mail.link {
-                    say(&format!("  decide at {link}"))?;
+                match &mail.link {
+                    Some(link) => say(&format!("  decide at {link}"))?,
+                    // A notice is told as a whole, since its mail is nowhere else to be read.
+                    None => {
+                        for line in mail.text.lines() {
+                            say(format!("  {line}").trim_end())?;
+                        }
+                    }
                 }
             }
             if now.duration_since(watched) >= SignedDuration::from_mins(1) {

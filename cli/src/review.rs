@@ -18,6 +18,8 @@ pub(crate) struct Mail {
     pub(crate) subject: String,
     /// The link to the approval page, if it is a mail that has one.
     pub(crate) link: Option<String>,
+    /// What it says.
+    pub(crate) text: String,
 }
 
 impl<'a> Mails<'a> {
@@ -40,6 +42,7 @@ impl<'a> Mails<'a> {
                 link: words
                     .find(|word| word.contains("/review/"))
                     .map(str::to_owned),
+                text: mail.body_text.clone(),
             }
         });
         let new = new.collect();

@@ -130,6 +130,20 @@ fn every_error_name_is_one_of_the_function_or_of_the_platform() {
 }
 
 #[test]
+fn every_error_of_a_function_is_told_in_words_of_its_own() {
+    for (function, errors) in errors() {
+        for error in errors {
+            assert!(
+                notices::knows(error),
+                "{function}: crates/notices/src/words.rs has no words for {error}"
+            );
+        }
+    }
+    assert!(PLATFORM.iter().all(|error| notices::knows(error)));
+    assert!(!notices::knows("Brand.New"));
+}
+
+#[test]
 fn a_state_waits_a_little_longer_than_its_function() {
     let described: Value = serde_json::from_str(FUNCTIONS).unwrap();
     for (state, function, task) in tasks(&definition()) {

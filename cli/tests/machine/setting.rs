@@ -128,10 +128,20 @@ impl Machine {
         .await
     }
 
-    /// The mails, once there are so many.
+    /// The mails to approvers, once there are so many.
     pub async fn mails(&self, count: usize) -> Vec<Mail> {
+        self.mails_that(count, asks).await
+    }
+
+    /// The notices, once there are so many.
+    pub async fn notices(&self, count: usize) -> Vec<Mail> {
+        self.mails_that(count, |mail| !asks(mail)).await
+    }
+
+    async fn mails_that(&self, count: usize, which: fn(&Mail) -> bool) -> Vec<Mail> {
         until(&format!("{count} mails"), async || {
-            let mails = self.cloud.account.mails().await.unwrap();
+            let mut mails = self.cloud.account.mails().await.unwrap();
+            mails.retain(which);
             (mails.len() >= count).then_some(mails)
         })
         .await
@@ -170,6 +180,11 @@ impl Machine {
         }
         lines
     }
+}
+
+/// Whether a mail asks an approver.
+fn asks(mail: &Mail) -> bool {
+    mail.subject.starts_with("To approve") || mail.subject.starts_with("Still to approve")
 }
 
 /// The functions, built once.

@@ -1,39 +1,13 @@
 #![doc = include_str!("../README.md")]
 
-use aws_said::aws_said;
-use aws_sdk_sesv2::{
-    error::{BuildError, ProvideErrorMetadata, SdkError},
-    types::{Body, Content, Destination, EmailContent, Message},
-};
 use jiff::{Timestamp, tz::TimeZone};
+use mail::Mail;
 use maud::{DOCTYPE, html};
 use post_record::{Approval, OnTimeout, PostId};
 use review_link::{Keys, Link, Purpose};
 
 /// How long after the deadline a link still leads to a page that says what happened, in seconds.
 const AFTERLIFE: i64 = 7 * 24 * 60 * 60;
-
-/// A mail before it is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mail {
-    /// The subject, one line.
-    pub subject: String,
-    /// The HTML.
-    pub html: String,
-    /// The same in plain text.
-    pub text: String,
-}
-
-/// Why a mail was not sent.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// SES refuses it, for example because an address is not verified.
-    #[error("SES refuses the mail to {0}: {1}")]
-    Refused(String, String),
-    /// SES is unreachable, busy, or sends too fast.
-    #[error("SES did not take the mail to {0}: {1}")]
-    Unavailable(String, String),
-}
 
 /// The address of an approval's page for one approver, by the place in the list.
 pub fn review_url(
@@ -142,50 +116,6 @@ pub fn mail(
         html: html.into_string(),
         text,
     }
-}
-
-/// Sends a mail to one address.
-pub async fn send(
-    ses: &aws_sdk_sesv2::Client,
-    from: &str,
-    to: &str,
-    mail: &Mail,
-) -> Result<(), Error> {
-    let refused = |e: BuildError| Error::Refused(to.to_owned(), e.to_string());
-    let content = |text: &str| {
-        Content::builder()
-            .data(text)
-            .charset("UTF-8")
-            .build()
-            .map_err(refused)
-    };
-    let body = Body::builder()
-        .html(content(&mail.html)?)
-        .text(content(&mail.text)?)
-        .build();
-    let message = Message::builder()
-        .subject(content(&mail.subject)?)
-        .body(body)
-        .build();
-    let sent = ses
-        .send_email()
-        .from_email_address(from)
-        .destination(Destination::builder().to_addresses(to).build())
-        .content(EmailContent::builder().simple(message).build())
-        .send()
-        .await;
-    let Err(error) = sent else { return Ok(()) };
-    let said = aws_said(&error);
-    let passes = matches!(
-        error.code(),
-        Some("TooManyRequestsException" | "LimitExceededException" | "ThrottlingException")
-    );
-    Err(match error {
-        SdkError::ServiceError(e) if !passes && e.raw().status().as_u16() < 500 => {
-            Error::Refused(to.to_owned(), said)
-        }
-        _ => Error::Unavailable(to.to_owned(), said),
-    })
 }
 
 fn address(

@@ -30,6 +30,8 @@ pub struct Bot {
     pub approval: Approval,
     /// How posting behaves.
     pub posting: Posting,
+    /// Who is told how runs end.
+    pub notices: Notices,
     /// What the bot sounds and looks like.
     pub voice: Voice,
 }
@@ -74,8 +76,8 @@ impl Default for Picture {
 /// The longest that approvers may have, which is what the state machine's own wait is made for.
 pub const MAX_DEADLINE: SignedDuration = SignedDuration::from_hours(24);
 
-/// The most people who are asked; each gets a mail of their own.
-const MAX_APPROVERS: usize = 10;
+/// The most people who are asked or told; each gets a mail of their own.
+const MAX_ADDRESSES: usize = 10;
 
 /// Who decides before anything is posted, and how long they have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +137,20 @@ pub struct Posting {
     pub late_after: SignedDuration,
 }
 
+/// Who is told how runs end, and of what. What needs a person is always told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notices {
+    /// Their mail addresses: the approvers, unless others are named.
+    pub to: Vec<String>,
+    /// Whether they are told of each post.
+    pub posted: bool,
+    /// Whether they are told when nothing was to be posted, such as on a day that the calendar leaves out, or during
+    /// a pause.
+    pub skipped: bool,
+    /// Whether they are told when an approver has rejected a post.
+    pub rejected: bool,
+}
+
 /// What the bot sounds and looks like: all that `build-prompt` needs beside the day.
 ///
 /// It travels in the state data as `day.voice`, so it is to stay a few KB.
@@ -192,6 +208,7 @@ impl Bot {
                 "picture",
                 "approval",
                 "posting",
+                "notices",
                 "voice",
             ],
         );
@@ -200,6 +217,7 @@ impl Bot {
         let picture = read_picture(&mut reader, root);
         let approval = read_approval(&mut reader, root);
         let late_after = read_late_after(&mut reader, root);
+        let notices = read_notices(&mut reader, root, &approval);
         let voice = read_voice(&mut reader, root);
         match (time_zone, voice) {
             (Some(time_zone), Some(voice)) if !reader.has_problems() => Ok(Bot {
@@ -209,6 +227,7 @@ impl Bot {
                 picture,
                 approval,
                 posting: Posting { late_after },
+                notices,
                 voice,
             }),
             _ => Err(reader.into_problems()),
@@ -511,7 +530,8 @@ fn read_approval<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Approval {
             }
         }
         if let Some(value) = reader.get(section, "approvers") {
-            approval.approvers = read_approvers(reader, value);
+            approval.approvers =
+                read_addresses(reader, value, "approvers", "approver", "approvers");
         }
         if let Some(value) = reader.get(section, "deadline")
             && let Some(deadline) = read_duration(reader, value, "deadline")
@@ -550,11 +570,18 @@ fn read_approval<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Approval {
     approval
 }
 
-fn read_approvers<'a>(reader: &mut Reader<'a>, value: Value<'a>) -> Vec<String> {
-    let mut approvers: Vec<String> = Vec::new();
-    let items = reader.array(value, "approvers", "mail addresses in quotes");
+/// The mail addresses of a key, which are called `one` and `many`.
+fn read_addresses<'a>(
+    reader: &mut Reader<'a>,
+    value: Value<'a>,
+    key: &str,
+    one: &str,
+    many: &str,
+) -> Vec<String> {
+    let mut addresses: Vec<String> = Vec::new();
+    let items = reader.array(value, key, "mail addresses in quotes");
     for item in items.unwrap_or_default() {
-        let Some(address) = reader.text(item, "an approver") else {
+        let Some(address) = reader.text(item, &format!("an {one}")) else {
             continue;
         };
         let (name, domain) = address.split_once('@').unwrap_or_default();
@@ -571,21 +598,60 @@ fn read_approvers<'a>(reader: &mut Reader<'a>, value: Value<'a>) -> Vec<String> 
                 format!("\"{address}\" is no mail address"),
                 "write it without a name, like \"you@example.org\"",
             );
-        } else if approvers.contains(&address) {
-            let fix = "name each approver once";
+        } else if addresses.contains(&address) {
+            let fix = format!("name each {one} once");
             reader.problem(item.line, format!("\"{address}\" is there twice"), fix);
         } else {
-            approvers.push(address);
+            addresses.push(address);
         }
     }
-    if approvers.len() > MAX_APPROVERS {
+    if addresses.len() > MAX_ADDRESSES {
         reader.problem(
             value.line,
-            format!("there are {} approvers", approvers.len()),
-            format!("name at most {MAX_APPROVERS}"),
+            format!("there are {} {many}", addresses.len()),
+            format!("name at most {MAX_ADDRESSES}"),
         );
     }
-    approvers
+    addresses
+}
+
+fn read_notices<'a>(reader: &mut Reader<'a>, root: Section<'a>, approval: &Approval) -> Notices {
+    let mut notices = Notices {
+        to: approval.approvers.clone(),
+        posted: false,
+        skipped: false,
+        rejected: false,
+    };
+    let known = ["to", "posted", "skipped", "rejected"];
+    let value = reader.get(root, "notices");
+    let section = value.and_then(|value| reader.section(value, "[notices]", &known));
+    let to = section.and_then(|section| reader.get(section, "to"));
+    if let Some(value) = to {
+        notices.to = read_addresses(reader, value, "to", "address", "addresses");
+    }
+    if let Some(section) = section {
+        for (key, field) in [
+            ("posted", &mut notices.posted),
+            ("skipped", &mut notices.skipped),
+            ("rejected", &mut notices.rejected),
+        ] {
+            if let Some(value) = reader.get(section, key) {
+                match value.value.as_bool() {
+                    Some(wanted) => *field = wanted,
+                    None => reader.wrong_type(value, key, "true or false"),
+                }
+            }
+        }
+    }
+    // What is wrong with an address is a problem of its own.
+    if notices.to.is_empty() && !reader.has_problems() {
+        reader.problem(
+            to.map_or(section.map_or(1, |section| section.line), |to| to.line),
+            "nobody would be told when a run fails",
+            "set to = [\"you@example.org\"] in [notices]",
+        );
+    }
+    notices
 }
 
 fn read_late_after<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> SignedDuration {

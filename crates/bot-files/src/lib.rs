@@ -13,8 +13,8 @@ mod reader;
 mod rule;
 
 pub use bot::{
-    Approval, Bot, MAX_DEADLINE, OnTimeout, Picture, Policy, Posting, Slot, Softness, Voice, fill,
-    subject,
+    Approval, Bot, MAX_DEADLINE, Notices, OnTimeout, Picture, Policy, Posting, Slot, Softness,
+    Voice, fill, subject,
 };
 pub use calendar::{Calendar, Count, Day, Pick};
 pub use check::check;

@@ -1,6 +1,6 @@
 //! One broken file for each kind of mistake, and the message that it gets.
 
-use bot_files::{Bot, Calendar, OnTimeout, Policy, check};
+use bot_files::{Bot, Calendar, Notices, OnTimeout, Policy, check};
 
 const BOT: &str = r##"time_zone = "America/New_York"
 
@@ -34,6 +34,9 @@ captions = ["Happy {name}!"]
 hashtags = ["#SpookyDays"]
 hashtags_per_caption = 2
 alt_texts = ["{scene}, drawn as {style} for {name}."]
+
+[notices]
+to = ["a@example.org"]
 "##;
 
 const CALENDAR: &str = r#"[days]
@@ -90,7 +93,7 @@ fn a_mistake_in_bot_toml_is_told_with_its_line_and_the_fix() {
         (
             "[posting]",
             "[colours]",
-            "bot.toml:17: the file has no key \"colours\"; remove it, or use one of time_zone, slots, picture, approval, posting, voice",
+            "bot.toml:17: the file has no key \"colours\"; remove it, or use one of time_zone, slots, picture, approval, posting, notices, voice",
         ),
         (
             "policy = \"off\"",
@@ -131,6 +134,31 @@ fn a_mistake_in_bot_toml_is_told_with_its_line_and_the_fix() {
             "policy = \"off\"",
             "policy = \"off\"\nreminder = \"4h\"",
             "bot.toml:16: the reminder would come before the mail; make it shorter than the deadline: it is the time between reminder and deadline",
+        ),
+        (
+            "to = [\"a@example.org\"]\n",
+            "",
+            "bot.toml:34: nobody would be told when a run fails; set to = [\"you@example.org\"] in [notices]",
+        ),
+        (
+            "to = [\"a@example.org\"]",
+            "to = []",
+            "bot.toml:35: nobody would be told when a run fails; set to = [\"you@example.org\"] in [notices]",
+        ),
+        (
+            "to = [\"a@example.org\"]",
+            "to = [\"Ann\"]",
+            "bot.toml:35: \"Ann\" is no mail address; write it without a name, like \"you@example.org\"",
+        ),
+        (
+            "to = [\"a@example.org\"]",
+            "to = [\"a@example.org\"]\nposted = \"yes\"",
+            "bot.toml:36: posted is \"yes\"; make it true or false",
+        ),
+        (
+            "to = [\"a@example.org\"]",
+            "to = [\"a@example.org\"]\nfailed = false",
+            "bot.toml:36: [notices] has no key \"failed\"; remove it, or use one of to, posted, skipped, rejected",
         ),
         (
             "quality =",
@@ -668,6 +696,27 @@ fn a_bot_that_is_silent_about_approval_requires_it_and_posts_nothing_that_nobody
         problems.starts_with("bot.toml:1: an approval is required"),
         "{problems}"
     );
+}
+
+#[test]
+fn the_approvers_are_told_where_nobody_else_is_named_and_of_what_needs_a_person_only() {
+    let text = BOT
+        .replace("policy = \"off\"\n", "approvers = [\"b@example.org\"]\n")
+        .replace("[notices]\nto = [\"a@example.org\"]\n", "");
+    let told = Notices {
+        to: vec!["b@example.org".to_owned()],
+        posted: false,
+        skipped: false,
+        rejected: false,
+    };
+    assert_eq!(Bot::parse("bot.toml", &text).unwrap().notices, told);
+    let text = text + "\n[notices]\nto = [\"c@example.org\"]\nposted = true\n";
+    let told = Notices {
+        to: vec!["c@example.org".to_owned()],
+        posted: true,
+        ..told
+    };
+    assert_eq!(Bot::parse("bot.toml", &text).unwrap().notices, told);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod approval;
+mod notice;
 mod operate;
 
 use std::{collections::HashMap, fmt, str::FromStr};
@@ -21,10 +22,17 @@ use sha2::{Digest, Sha256};
 pub use approval::{
     Approval, Decide, Decision, Image, MAX_ROUNDS, OnTimeout, Opened, POLICY, Verdict,
 };
+pub use notice::Pending;
 pub use operate::{Change, Operator, Switch};
+
+/// Marks a [`Record::reason`] that says that the budget is used up.
+pub const OVER_BUDGET: &str = "over budget: ";
 
 /// Marks a [`Record::rejection`] that says that the text is on X already.
 pub const DUPLICATE: &str = "duplicate: ";
+
+/// Begins the name of the audit line of a failure that the record does not have; the execution's name follows.
+pub const UNRECORDED_FAILURE: &str = "unrecorded-failure#";
 
 /// The name of a post, `bot/date/slot`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -700,6 +708,33 @@ impl Table {
         // The sort key is in the order of text, where half a second comes before the whole one.
         lines.sort_by_key(|line| line.at);
         Ok(lines)
+    }
+
+    /// The items of a partition whose sort keys begin with a prefix, each with its sort key.
+    async fn items(
+        &self,
+        doing: &'static str,
+        partition: String,
+        prefix: &str,
+    ) -> Result<Vec<(String, HashMap<String, AttributeValue>)>, Error> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", text(partition))
+            .expression_attribute_values(":prefix", text(prefix))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|e| failed(doing, e))?;
+            let sort_key = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned();
+            items.push((sort_key.unwrap_or_default(), item));
+        }
+        Ok(items)
     }
 
     /// A conditional update of a slot's item; false if its condition did not hold.

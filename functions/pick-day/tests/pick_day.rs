@@ -57,6 +57,9 @@ captions = ["Happy {name}!"]
 hashtags = ["#Spooky"]
 hashtags_per_caption = 1
 alt_texts = ["{scene}, for {name}."]
+
+[notices]
+to = ["owner@example.org"]
 "##;
 
 const CALENDAR_TOML: &str = r#"

@@ -4,9 +4,14 @@ use anyhow::anyhow;
 use aws_config::SdkConfig;
 use aws_said::aws_said;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use jiff::{Timestamp, civil::Date};
+use aws_sdk_sfn::types::ExecutionStatus;
+use bot_files::Bot;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use lambda_runtime::Diagnostic;
-use post_record::{Decision, Failure, Outcome, PostId, Table, Verdict};
+use notices::{Audience, Failed, Teller};
+use post_record::{
+    Decision, Failure, Outcome, PostId, Record, Table, UNRECORDED_FAILURE, Verdict, is_bot_name,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -135,15 +140,16 @@ pub struct Output {
     pub cost_usd: f64,
 }
 
-/// Records how a run ended.
+/// Records how a run ended, and tells those who are to know.
 pub async fn record_result(
     clients: &Clients,
+    config: &Config,
     now: Timestamp,
     input: Input,
 ) -> Result<Output, Error> {
     match input {
-        Input::Event(event) => record_failure(clients, now, event.detail).await,
-        Input::State(state) => record_end(clients, now, *state).await,
+        Input::Event(event) => record_failure(clients, config, now, event.detail).await,
+        Input::State(state) => record_end(clients, config, now, *state).await,
     }
 }
 
@@ -152,14 +158,25 @@ pub async fn record_result(
 pub struct Config {
     /// The name of the table.
     pub table_name: String,
+    /// The bucket of the bots' files, which name who is told.
+    pub bot_files_bucket: String,
+    /// The sender of the mails.
+    pub mail_from: String,
+    /// Who is told where `bot.toml` cannot be read, or nobody knows the bot.
+    pub alert_to: Vec<String>,
 }
 
 impl Config {
     /// Reads the environment; a missing variable is named.
     pub fn from_env() -> Result<Config, anyhow::Error> {
+        let variable = |name: &str| {
+            std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
+        };
         Ok(Config {
-            table_name: std::env::var("TABLE_NAME")
-                .map_err(|_| anyhow!("the environment variable TABLE_NAME is missing"))?,
+            table_name: variable("TABLE_NAME")?,
+            bot_files_bucket: variable("BOT_FILES_BUCKET")?,
+            mail_from: variable("MAIL_FROM")?,
+            alert_to: notices::addresses(&variable("ALERT_TO")?).map_err(|e| anyhow!(e))?,
         })
     }
 }
@@ -167,19 +184,33 @@ impl Config {
 /// What the function talks to.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    /// The table.
-    pub table: Table,
+    /// The table and the mails.
+    pub teller: Teller,
+    /// The bots' files.
+    pub s3: aws_sdk_s3::Client,
     /// Step Functions, for the history of a failed execution.
     pub sfn: aws_sdk_sfn::Client,
+    /// Whether the executions are in the console of AWS, as they are at its own endpoints.
+    pub on_aws: bool,
 }
 
 impl Clients {
     /// The clients of an AWS configuration.
     pub fn new(aws: &SdkConfig, config: &Config) -> Clients {
         Clients {
-            table: Table::new(aws_sdk_dynamodb::Client::new(aws), &config.table_name),
+            teller: Teller {
+                table: Table::new(aws_sdk_dynamodb::Client::new(aws), &config.table_name),
+                ses: aws_sdk_sesv2::Client::new(aws),
+                from: config.mail_from.clone(),
+            },
+            s3: aws_sdk_s3::Client::new(aws),
             sfn: aws_sdk_sfn::Client::new(aws),
+            on_aws: aws.endpoint_url().is_none(),
         }
+    }
+
+    fn table(&self) -> &Table {
+        &self.teller.table
     }
 }
 
@@ -220,7 +251,12 @@ impl From<post_record::Error> for Error {
     }
 }
 
-async fn record_end(clients: &Clients, now: Timestamp, state: State) -> Result<Output, Error> {
+async fn record_end(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    state: State,
+) -> Result<Output, Error> {
     let post: PostId = state
         .day
         .post
@@ -235,7 +271,7 @@ async fn record_end(clients: &Clients, now: Timestamp, state: State) -> Result<O
             // Named by the execution, so that entering again writes the same line.
             let name = state.execution.rsplit(':').next().unwrap_or_default();
             clients
-                .table
+                .table()
                 .audit(
                     &post,
                     Timestamp::UNIX_EPOCH,
@@ -277,7 +313,7 @@ async fn record_end(clients: &Clients, now: Timestamp, state: State) -> Result<O
         "costUsd": cost_usd,
     });
     if !clients
-        .table
+        .table()
         .finish(
             &post,
             &state.execution,
@@ -289,6 +325,10 @@ async fn record_end(clients: &Clients, now: Timestamp, state: State) -> Result<O
         .await?
     {
         return Err(Error::ClaimLost(post));
+    }
+    if let Some(record) = clients.table().read(&post).await? {
+        let bot = bot(clients, config, &post.bot).await;
+        tell_end(clients, config, now, &post, &record, &bot).await?;
     }
     let outcome = match outcome {
         Outcome::Posted => "posted",
@@ -306,12 +346,47 @@ async fn record_end(clients: &Clients, now: Timestamp, state: State) -> Result<O
     })
 }
 
+/// The bot's `bot.toml`, or why it cannot be read.
+async fn bot(clients: &Clients, config: &Config, bot: &str) -> Result<Bot, String> {
+    let read = notices::read_bot(&clients.s3, &config.bot_files_bucket, bot).await;
+    if let Err(why) = &read {
+        tracing::warn!(bot, why, "those of ALERT_TO are told");
+    }
+    read
+}
+
+fn audience(config: &Config, bot: &Result<Bot, String>) -> Audience {
+    match bot {
+        Ok(bot) => Audience::of(bot),
+        Err(why) => Audience::instead(&config.alert_to, why),
+    }
+}
+
+/// Tells how the run of a slot ended, unless that was told.
+async fn tell_end(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    post: &PostId,
+    record: &Record,
+    bot: &Result<Bot, String>,
+) -> Result<(), Error> {
+    if let Some(notice) = notices::ended(post, record) {
+        let event = notices::ended_event(post, record);
+        let audience = audience(config, bot);
+        clients.teller.tell(&audience, &event, &notice, now).await?;
+    }
+    Ok(())
+}
+
 async fn record_failure(
     clients: &Clients,
+    config: &Config,
     now: Timestamp,
     detail: Detail,
 ) -> Result<Output, Error> {
-    let state = failed_state(clients, &detail.execution_arn).await?;
+    let execution = &detail.execution_arn;
+    let state = failed_state(clients, execution).await?;
     let failure = Failure {
         status: detail.status.clone(),
         state: state.clone(),
@@ -323,79 +398,162 @@ async fn record_failure(
             .and_then(|ms| Timestamp::from_millisecond(ms).ok())
             .unwrap_or(now),
     };
-    let mut recorded = false;
-    match post_of(clients, &detail).await? {
-        Some(post) => {
-            recorded = clients
-                .table
-                .fail(&post, &detail.execution_arn, &failure)
-                .await?;
-            if !recorded {
-                let name = detail.execution_arn.rsplit(':').next().unwrap_or_default();
-                let details = json!({
-                    "execution": detail.execution_arn,
-                    "failure": failure,
-                });
-                clients
-                    .table
-                    .audit(
-                        &post,
-                        failure.at,
-                        &format!("unrecorded-failure#{name}"),
-                        &details,
-                    )
-                    .await?;
-            }
-            tracing::error!(
-                post = %post, execution = detail.execution_arn, status = detail.status, state,
-                error = detail.error, recorded, "execution failed"
-            );
-        }
-        None => tracing::error!(
-            execution = detail.execution_arn,
-            status = detail.status,
-            state,
-            error = detail.error,
-            recorded,
-            "execution failed, and its input names no slot"
-        ),
-    }
-    Ok(Output {
+    let output = |recorded| Output {
         outcome: "failed",
-        reason: detail.error,
+        reason: detail.error.clone(),
         recorded,
         cost_usd: 0.0,
-    })
+    };
+    let input = ExecutionInput::of(&detail);
+    let bot = match &input {
+        Some(input) => bot(clients, config, &input.bot).await,
+        None => Err("nobody knows which bot it is about".to_owned()),
+    };
+    let post = match &input {
+        Some(input) => post_of(clients, input, &bot, execution).await?,
+        None => None,
+    };
+    let post_name = post.as_ref().map(ToString::to_string);
+    tracing::error!(
+        post = post_name,
+        execution,
+        status = detail.status,
+        state,
+        error = detail.error,
+        "execution failed"
+    );
+    let Some(post) = post else {
+        tell_failure(clients, config, now, None, execution, &failure, None, &bot).await?;
+        return Ok(output(false));
+    };
+    // An event can arrive when a redrive is under way, or has posted. What it says is over then.
+    let is_over = went_on(clients, execution, failure.redrive_count).await?;
+    let recorded = !is_over && clients.table().fail(&post, execution, &failure).await?;
+    if !recorded {
+        let name = execution.rsplit(':').next().unwrap_or_default();
+        let details = json!({"execution": execution, "failure": failure});
+        let what = format!("{UNRECORDED_FAILURE}{name}");
+        clients
+            .table()
+            .audit(&post, failure.at, &what, &details)
+            .await?;
+    }
+    let record = clients.table().read(&post).await?;
+    match &record {
+        // It has ended, so it can only have failed after that: what is left to do is to tell how it ended.
+        Some(held) if held.outcome.is_some() && held.execution == *execution => {
+            tell_end(clients, config, now, &post, held, &bot).await?;
+        }
+        _ if is_over => {}
+        // A later failure is recorded, and was told.
+        Some(held) if held.execution == *execution && !recorded => {}
+        Some(held)
+            if held.execution != *execution && gave_up(clients, &post, execution).await? => {}
+        held => {
+            let (post, held) = (Some(&post), held.as_ref());
+            tell_failure(clients, config, now, post, execution, &failure, held, &bot).await?;
+        }
+    }
+    Ok(output(recorded))
 }
 
-/// The slot that a failed execution was about: what `pick-day` said, or else what its input says.
-async fn post_of(clients: &Clients, detail: &Detail) -> Result<Option<PostId>, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct ExecutionInput {
-        bot: String,
-        slot: u32,
-        scheduled_time: Option<Timestamp>,
-        date: Option<Date>,
-    }
-    let Some(input) = detail
-        .input
-        .as_deref()
-        .and_then(|input| serde_json::from_str::<ExecutionInput>(input).ok())
-    else {
-        return Ok(None);
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the one place where all of it meets"
+)]
+async fn tell_failure(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    post: Option<&PostId>,
+    execution: &str,
+    failure: &Failure,
+    record: Option<&Record>,
+    bot: &Result<Bot, String>,
+) -> Result<(), Error> {
+    let failed = Failed {
+        post,
+        execution,
+        failure,
+        record,
+        on_aws: clients.on_aws,
     };
-    // The bot's time zone is not known here, but its date is one of three, and the claim names the execution.
-    let dates: Vec<Date> = match (input.date, input.scheduled_time) {
-        (Some(date), _) => vec![date],
-        (None, Some(at)) => {
-            let date = at.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+    let audience = audience(config, bot);
+    clients
+        .teller
+        .tell(&audience, &failed.event(), &failed.notice(), now)
+        .await?;
+    Ok(())
+}
+
+/// Whether an execution runs again or has ended otherwise since it failed after so many redrives.
+async fn went_on(clients: &Clients, execution: &str, redrives: u64) -> Result<bool, Error> {
+    let described = clients
+        .sfn
+        .describe_execution()
+        .execution_arn(execution)
+        .send()
+        .await;
+    match described {
+        Ok(now) => {
+            let failed = matches!(
+                now.status,
+                ExecutionStatus::Failed | ExecutionStatus::TimedOut | ExecutionStatus::Aborted
+            );
+            let counted = now.redrive_count.unwrap_or(0);
+            Ok(!failed || u64::try_from(counted).is_ok_and(|counted| counted > redrives))
+        }
+        // An execution that is gone must not keep its failure from being told.
+        Err(SdkError::ServiceError(e)) if e.err().is_execution_does_not_exist() => Ok(false),
+        Err(error) => Err(unanswered("describe", execution, error)),
+    }
+}
+
+/// Whether an operator has given the slot of this execution to another one since: whoever did knows of the failure.
+async fn gave_up(clients: &Clients, post: &PostId, execution: &str) -> Result<bool, Error> {
+    let trail = clients.table().audit_trail(post).await?;
+    Ok(trail.iter().any(|line| {
+        matches!(line.what.as_str(), "continued" | "taken-over")
+            && line.details["from"] == execution
+    }))
+}
+
+/// The input of an execution, as far as it names a slot.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExecutionInput {
+    bot: String,
+    slot: u32,
+    scheduled_time: Option<Timestamp>,
+    date: Option<Date>,
+}
+
+impl ExecutionInput {
+    fn of(detail: &Detail) -> Option<ExecutionInput> {
+        let input: ExecutionInput = serde_json::from_str(detail.input.as_deref()?).ok()?;
+        (is_bot_name(&input.bot) && input.slot > 0).then_some(input)
+    }
+}
+
+/// The slot that a failed execution was about: the one that it holds, or else what its input says.
+async fn post_of(
+    clients: &Clients,
+    input: &ExecutionInput,
+    bot: &Result<Bot, String>,
+    execution: &str,
+) -> Result<Option<PostId>, Error> {
+    let dates: Vec<Date> = match (input.date, input.scheduled_time, bot) {
+        (Some(date), _, _) => vec![date],
+        (None, Some(at), Ok(bot)) => vec![at.to_zoned_datetime(bot.time_zone().clone()).date()],
+        // Without the bot's time zone its date is one of three, and the claim names the execution.
+        (None, Some(at), Err(_)) => {
+            let date = at.to_zoned_datetime(TimeZone::UTC).date();
             [Some(date), date.yesterday().ok(), date.tomorrow().ok()]
                 .into_iter()
                 .flatten()
                 .collect()
         }
-        (None, None) => return Ok(None),
+        (None, None, _) => return Ok(None),
     };
     let mut posts = dates.into_iter().map(|date| PostId {
         bot: input.bot.clone(),
@@ -403,8 +561,8 @@ async fn post_of(clients: &Clients, detail: &Detail) -> Result<Option<PostId>, E
         slot: input.slot,
     });
     for post in posts.clone() {
-        let held = clients.table.read(&post).await?;
-        if held.is_some_and(|held| held.execution == detail.execution_arn) {
+        let held = clients.table().read(&post).await?;
+        if held.is_some_and(|held| held.execution == execution) {
             return Ok(Some(post));
         }
     }
@@ -430,21 +588,7 @@ async fn failed_state(clients: &Clients, execution: &str) -> Result<Option<Strin
             Err(SdkError::ServiceError(e)) if e.err().is_execution_does_not_exist() => {
                 return Ok(None);
             }
-            Err(error) => {
-                let message = format!(
-                    "Step Functions did not give the history of {execution}: {}",
-                    aws_said(&error)
-                );
-                return Err(match error {
-                    SdkError::ServiceError(e)
-                        if e.raw().status().as_u16() < 500
-                            && e.err().code() != Some("ThrottlingException") =>
-                    {
-                        Error::Unexpected(anyhow!(message))
-                    }
-                    _ => Error::ServiceUnavailable(message),
-                });
-            }
+            Err(error) => return Err(unanswered("give the history of", execution, error)),
         };
         for event in page.events() {
             if let Some(entered) = event.state_entered_event_details() {
@@ -458,6 +602,22 @@ async fn failed_state(clients: &Clients, execution: &str) -> Result<Option<Strin
         if token.is_none() {
             return Ok(None);
         }
+    }
+}
+
+fn unanswered<E>(doing: &str, execution: &str, error: SdkError<E>) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let said = aws_said(&error);
+    let message = format!("Step Functions did not {doing} {execution}: {said}");
+    match error {
+        SdkError::ServiceError(e)
+            if e.raw().status().as_u16() < 500 && e.err().code() != Some("ThrottlingException") =>
+        {
+            Error::Unexpected(anyhow!(message))
+        }
+        _ => Error::ServiceUnavailable(message),
     }
 }
 

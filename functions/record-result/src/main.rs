@@ -11,7 +11,13 @@ async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
     let clients = Clients::new(&https::aws_config().await, &config);
     run(service_fn(async |event: LambdaEvent<Value>| {
-        record_result(&clients, Timestamp::now(), Input::read(event.payload)?).await
+        record_result(
+            &clients,
+            &config,
+            Timestamp::now(),
+            Input::read(event.payload)?,
+        )
+        .await
     }))
     .await
 }

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use approval_decision::settle;
-use approval_mail::{mail, send};
+use approval_mail::mail;
 use aws_config::SdkConfig;
 use bot_files::{OnTimeout, Policy};
 use jiff::Timestamp;
@@ -326,7 +326,7 @@ async fn mail_approvers(
             false,
         );
         let details = json!({"round": approval.round, "to": approver, "subject": mail.subject});
-        match send(&clients.ses, &config.mail_from, approver, &mail).await {
+        match mail::send(&clients.ses, &config.mail_from, approver, &mail).await {
             Ok(()) => {
                 clients
                     .table
@@ -334,10 +334,10 @@ async fn mail_approvers(
                     .await?;
                 reached = true;
             }
-            Err(error @ approval_mail::Error::Unavailable(..)) => {
+            Err(error @ mail::Error::Unavailable(..)) => {
                 return Err(Error::ServiceUnavailable(error.to_string()));
             }
-            Err(error @ approval_mail::Error::Refused(..)) => {
+            Err(error @ mail::Error::Refused(..)) => {
                 tracing::error!(%post, %error, "an approver was not asked");
                 let what = format!("mail-refused#{approver}");
                 clients.table.audit(post, now, &what, &details).await?;

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use approval_decision::{LookedAfter, Standing, settle_and_deliver, standing};
-use approval_mail::{mail, send};
+use approval_mail::mail;
 use aws_config::SdkConfig;
 use aws_said::aws_said;
 use aws_sdk_s3::error::SdkError;
@@ -247,7 +247,7 @@ async fn remind(
         let approver = &approval.approvers[number];
         let mail = mail(keys, &config.review_base_url, post, approval, number, true);
         let details = json!({"round": approval.round, "to": approver, "subject": mail.subject});
-        match send(&clients.ses, &config.mail_from, approver, &mail).await {
+        match mail::send(&clients.ses, &config.mail_from, approver, &mail).await {
             Ok(()) => {
                 clients
                     .decision

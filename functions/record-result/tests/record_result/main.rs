@@ -1,329 +1,20 @@
-//! The real function against the emulator: what is recorded of each end of a run, in any order, and what is not.
+//! The real function against the emulator: what is recorded of each end of a run, in any order, and what is not, and
+//! who is told what.
+
+mod notices;
+mod setting;
 
 use std::process::Command;
 
-use aws_config::{SdkConfig, retry::RetryConfig};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
-    ScalarAttributeType,
-};
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_config::retry::RetryConfig;
 use jiff::Timestamp;
-use lambda_runtime::Diagnostic;
-use ministack::{Account, MiniStack};
-use post_record::{Claim, Failure, Ledger, Outcome, PostId, Record};
+use post_record::{Failure, Ledger, Outcome};
 use proptest::prelude::*;
-use record_result::{Clients, Config, Error, Input, Output, record_result};
+use record_result::{Clients, Config, Output, record_result};
 use serde_json::{Value, json};
-use wiremock::{
-    Mock, MockServer, ResponseTemplate,
-    matchers::{any, method, path},
-};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-const POST: &str = "spooky-days/2026-10-30/1";
-
-/// The function with a table of its own.
-struct Archive {
-    account: Account,
-    aws: SdkConfig,
-    dynamodb: aws_sdk_dynamodb::Client,
-    clients: Clients,
-    config: Config,
-}
-
-impl Archive {
-    async fn new() -> anyhow::Result<Archive> {
-        let account = MiniStack::shared().await.account();
-        let aws = account.sdk_config().await;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
-        let config = Config {
-            table_name: "posts".to_owned(),
-        };
-        let mut table = dynamodb
-            .create_table()
-            .table_name(&config.table_name)
-            .billing_mode(BillingMode::PayPerRequest);
-        for (name, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-            table = table
-                .attribute_definitions(
-                    AttributeDefinition::builder()
-                        .attribute_name(name)
-                        .attribute_type(ScalarAttributeType::S)
-                        .build()?,
-                )
-                .key_schema(
-                    KeySchemaElement::builder()
-                        .attribute_name(name)
-                        .key_type(kind)
-                        .build()?,
-                );
-        }
-        table.send().await?;
-        Ok(Archive {
-            clients: Clients::new(&aws, &config),
-            account,
-            aws,
-            dynamodb,
-            config,
-        })
-    }
-
-    /// The ARN of an execution of this account that nobody started.
-    fn run(&self, name: &str) -> String {
-        format!(
-            "arn:aws:states:{}:{}:execution:daily-post:{name}",
-            ministack::REGION,
-            self.account.id()
-        )
-    }
-
-    async fn claim(&self, post: &str, execution: &str) -> anyhow::Result<()> {
-        let record = Record {
-            post: post.to_owned(),
-            execution: execution.to_owned(),
-            claimed_at: now(),
-            ledger: Ledger::Claimed,
-            day: json!({"status": "picked", "post": post}),
-            approval_required: false,
-            not_after: None,
-            allow_late: None,
-            media_keys: Vec::new(),
-            text: None,
-            lease_id: None,
-            lease_until: None,
-            armed_at: None,
-            looks: 0,
-            tweet_id: None,
-            posted_at: None,
-            rejection: None,
-            outcome: None,
-            reason: None,
-            ended_at: None,
-            failure: None,
-            result: None,
-        };
-        let claimed = self.clients.table.claim(&post.parse()?, &record).await?;
-        anyhow::ensure!(matches!(claimed, Claim::Held(_)), "{post} is taken");
-        Ok(())
-    }
-
-    async fn record(&self, post: &str) -> anyhow::Result<Option<Record>> {
-        Ok(self.clients.table.read(&post.parse()?).await?)
-    }
-
-    /// The record as JSON, to see that nothing of it was touched.
-    async fn snapshot(&self, post: &str) -> anyhow::Result<Value> {
-        Ok(serde_json::to_value(self.record(post).await?)?)
-    }
-
-    async fn tell(&self, input: Value) -> Result<Output, Error> {
-        record_result(&self.clients, now(), read(input)).await
-    }
-
-    /// The sort keys of a post's audit trail with what each line says.
-    async fn audit(&self, post: &str) -> anyhow::Result<Vec<(String, Value)>> {
-        let post: PostId = post.parse()?;
-        let found = self
-            .dynamodb
-            .query()
-            .table_name(&self.config.table_name)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :audit)")
-            .expression_attribute_values(":pk", AttributeValue::S(post.partition_key()))
-            .expression_attribute_values(
-                ":audit",
-                AttributeValue::S(format!("{}#audit#", post.sort_key())),
-            )
-            .send()
-            .await?;
-        let text =
-            |v: Option<&AttributeValue>| v.and_then(|v| v.as_s().ok()).cloned().unwrap_or_default();
-        Ok(found
-            .items()
-            .iter()
-            .map(|item| {
-                let details = item.get("details").and_then(|v| v.as_m().ok());
-                let execution = text(details.and_then(|details| details.get("execution")));
-                (
-                    text(item.get("sk")),
-                    json!({"what": text(item.get("what")), "execution": execution}),
-                )
-            })
-            .collect())
-    }
-
-    async fn items(&self) -> anyhow::Result<usize> {
-        let scan = self.dynamodb.scan().table_name(&self.config.table_name);
-        Ok(scan.send().await?.items().len())
-    }
-
-    /// Runs a machine of two states whose second one fails, and gives the execution's ARN.
-    async fn failing_run(&self) -> anyhow::Result<String> {
-        let sfn = &self.clients.sfn;
-        let definition = json!({
-            "StartAt": "PickDay",
-            "States": {
-                "PickDay": {"Type": "Pass", "Next": "GenerateImage"},
-                "GenerateImage": {
-                    "Type": "Task",
-                    "Resource": "arn:aws:states:::aws-sdk:dynamodb:getItem",
-                    "Parameters": {"TableName": "no-such-table", "Key": {"pk": {"S": "x"}, "sk": {"S": "y"}}},
-                    "End": true,
-                },
-            },
-        });
-        let machine = sfn
-            .create_state_machine()
-            .name("daily-post")
-            .definition(definition.to_string())
-            .role_arn(format!(
-                "arn:aws:iam::{}:role/daily-post",
-                self.account.id()
-            ))
-            .send()
-            .await?;
-        let run = sfn
-            .start_execution()
-            .state_machine_arn(machine.state_machine_arn())
-            .input("{}")
-            .send()
-            .await?;
-        loop {
-            let now = sfn
-                .describe_execution()
-                .execution_arn(&run.execution_arn)
-                .send()
-                .await?;
-            match now.status {
-                // The emulator answers each look, so this ends as soon as it has run two states.
-                ExecutionStatus::Running => tokio::task::yield_now().await,
-                ExecutionStatus::Failed => return Ok(run.execution_arn),
-                status => anyhow::bail!("the run did not fail: {status}"),
-            }
-        }
-    }
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_second(1_793_361_600).unwrap_or_default()
-}
-
-fn read(input: Value) -> Input {
-    Input::read(input.clone()).unwrap_or_else(|error| panic!("{input}: {error}"))
-}
-
-/// What the state machine says at the end of a run, with what differs from an ordinary one.
-fn end(execution: &str, change: &Value) -> Value {
-    let mut state = json!({
-        "execution": execution,
-        "day": {"status": "picked", "post": POST},
-        "prompt": {"prompt": "A ghost", "caption": "Boo!", "altText": "A ghost."},
-        "draft": {"key": "drafts/x", "costUsd": 0.05},
-        "image": {"key": "pictures/x", "sha256": "00"},
-        "tweet": {"status": "posted", "id": "17", "url": "https://x.com/i/status/17", "costUsd": 0.015},
-    });
-    for (field, value) in change.as_object().into_iter().flatten() {
-        state[field] = value.clone();
-    }
-    state
-}
-
-/// An event as EventBridge sends it, with what differs from an ordinary failure.
-fn event(execution: &str, change: &Value) -> Value {
-    let mut detail = json!({
-        "executionArn": execution,
-        "stateMachineArn": "arn:aws:states:us-east-1:1:stateMachine:daily-post",
-        "name": "a",
-        "status": "FAILED",
-        "startDate": 1_793_361_000_000_i64,
-        "stopDate": 1_793_361_600_000_i64,
-        "input": json!({"bot": "spooky-days", "slot": 1, "date": "2026-10-30"}).to_string(),
-        "inputDetails": {"included": true},
-        "output": null,
-        "outputDetails": null,
-        "error": "ModelGone",
-        "cause": "{\"errorMessage\": \"The model does not exist.\"}",
-        "redriveCount": 0,
-        "redriveStatus": "REDRIVABLE",
-    });
-    for (field, value) in change.as_object().into_iter().flatten() {
-        detail[field] = value.clone();
-    }
-    json!({
-        "version": "0",
-        "id": "315c1398-40ff-a850-213b-158f73e60175",
-        "detail-type": "Step Functions Execution Status Change",
-        "source": "aws.states",
-        "account": "123456789012",
-        "time": "2026-10-30T12:00:00Z",
-        "region": "us-east-1",
-        "resources": [execution],
-        "detail": detail,
-    })
-}
-
-/// An error's name and message, after what holds for all of them was checked.
-fn told(error: Error) -> (String, String) {
-    let name = <&str>::from(&error).to_owned();
-    let diagnostic = Diagnostic::from(error);
-    assert_eq!(diagnostic.error_type, name);
-    let message = diagnostic.error_message;
-    assert!(!message.is_empty(), "{name} says nothing");
-    assert!(!message.contains(['\n', '\r']), "{name}: {message:?}");
-    (name, message)
-}
-
-/// What the real binary answers to payloads that it cannot read, each with its name and message.
-async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
-    let runtime = MockServer::start().await;
-    let next = || Mock::given(path("/2018-06-01/runtime/invocation/next"));
-    for (i, payload) in payloads.iter().enumerate() {
-        let invocation = ResponseTemplate::new(200)
-            .insert_header("lambda-runtime-aws-request-id", i.to_string().as_str())
-            .insert_header("lambda-runtime-deadline-ms", "4102444800000")
-            .insert_header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x")
-            .set_body_json(payload);
-        next()
-            .respond_with(invocation)
-            .up_to_n_times(1)
-            .mount(&runtime)
-            .await;
-    }
-    // After that, the function waits for work that never comes.
-    let nothing = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
-    next().respond_with(nothing).mount(&runtime).await;
-    let answers = Mock::given(method("POST"))
-        .respond_with(ResponseTemplate::new(202))
-        .expect(payloads.len() as u64)
-        .mount_as_scoped(&runtime)
-        .await;
-    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_record-result"))
-        .env_clear()
-        .envs([
-            (
-                "AWS_LAMBDA_RUNTIME_API",
-                runtime.address().to_string().as_str(),
-            ),
-            ("AWS_LAMBDA_FUNCTION_NAME", "record-result"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
-            ("AWS_REGION", "us-east-1"),
-            ("TABLE_NAME", "x"),
-        ])
-        .stdout(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    tokio::select! {
-        () = answers.wait_until_satisfied() => {}
-        ended = function.wait() => anyhow::bail!("the function ended: {}", ended?),
-    }
-    let requests = answers.received_requests().await;
-    requests
-        .iter()
-        .map(|request| Ok(request.body_json()?))
-        .collect()
-}
+use setting::{ALERTS, Archive, POST, answered, end, event, now, read, told};
 
 #[tokio::test]
 async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
@@ -455,7 +146,7 @@ async fn entering_again_says_and_leaves_the_same() {
     let before = archive.snapshot(POST).await.unwrap();
 
     let later = now() + jiff::SignedDuration::from_hours(1);
-    let again = record_result(&archive.clients, later, read(state))
+    let again = record_result(&archive.clients, &archive.config, later, read(state))
         .await
         .unwrap();
 
@@ -685,7 +376,7 @@ async fn a_failure_that_is_late_old_or_not_the_holders_is_a_line_in_the_audit_tr
 }
 
 #[tokio::test]
-async fn an_event_whose_input_names_no_slot_is_answered_and_writes_nothing() {
+async fn an_event_whose_input_names_no_slot_is_answered_recorded_nowhere_and_told_once() {
     let archive = Archive::new().await.unwrap();
     let run = archive.run("a");
     for input in [
@@ -713,12 +404,17 @@ async fn an_event_whose_input_names_no_slot_is_answered_and_writes_nothing() {
     detail.retain(|field, _| ["executionArn", "status"].contains(&field.as_str()));
     let output = archive.tell(absent).await.unwrap();
     assert_eq!((output.outcome, output.recorded), ("failed", false));
-    assert_eq!(archive.items().await.unwrap(), 0);
+    // The one mark that it was told.
+    assert_eq!(archive.items().await.unwrap(), 1);
+    let subject = "An execution failed whose input names no slot";
+    assert_eq!(archive.told(ALERTS).await, [subject]);
 }
 
 #[tokio::test]
-async fn a_scheduled_time_near_midnight_finds_the_slot_of_the_bots_own_date() {
+async fn a_scheduled_time_near_midnight_finds_the_slot_of_the_bots_own_date_without_its_time_zone()
+{
     let archive = Archive::new().await.unwrap();
+    archive.put_bot("broken").await.unwrap();
     for (i, (time, date)) in [
         // New York, the evening before.
         ("2026-10-31T03:30:00Z", "2026-10-30"),
@@ -778,11 +474,12 @@ async fn what_is_missing_or_down_has_its_name() {
     let run = archive.run("a");
     let config = Config {
         table_name: "no-such-table".to_owned(),
+        ..archive.config.clone()
     };
     let nowhere = Clients::new(&archive.aws, &config);
     for input in [end(&run, &json!({})), event(&run, &json!({}))] {
         let (name, message) = told(
-            record_result(&nowhere, now(), read(input))
+            record_result(&nowhere, &archive.config, now(), read(input))
                 .await
                 .unwrap_err(),
         );
@@ -829,7 +526,7 @@ async fn what_is_missing_or_down_has_its_name() {
             ..elsewhere.clone()
         };
         let no_history = Clients {
-            table: archive.clients.table.clone(),
+            teller: archive.clients.teller.clone(),
             ..elsewhere
         };
         for (clients, service, input) in [
@@ -837,7 +534,7 @@ async fn what_is_missing_or_down_has_its_name() {
             (&no_table, "DynamoDB", event(&run, &json!({}))),
             (&no_history, "Step Functions", event(&run, &json!({}))),
         ] {
-            let recorded = record_result(clients, now(), read(input)).await;
+            let recorded = record_result(clients, &archive.config, now(), read(input)).await;
             let (name, message) = told(recorded.unwrap_err());
             assert_eq!(name, expected, "{service} {endpoint}: {message}");
             assert!(message.contains(service), "{message}");

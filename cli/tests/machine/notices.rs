@@ -1,0 +1,200 @@
+//! Who is told of how runs end, by the whole machine.
+
+use aws_sdk_lambda::primitives::Blob;
+use ministack::Mail;
+use post_record::Outcome;
+use serde_json::{Value, json};
+use stand_ins::{Fault, Kind};
+
+use crate::setting::{BOT, Machine, SECRETS, Terminal};
+
+const DATE: &str = "2026-10-30";
+const POST: &str = "spooky-days/2026-10-30/1";
+
+impl Machine {
+    /// One whose bot asks nobody, and tells of each post.
+    async fn telling() -> Machine {
+        let machine = Machine::asking().await;
+        machine.edit_bot(&TELLING).await;
+        machine
+    }
+
+    /// Delivers the event of a failed execution, perhaps once more, and gives what was answered.
+    async fn deliver(&self, execution: &str, change: Value) -> Value {
+        let mut detail = json!({
+            "executionArn": execution,
+            "status": "FAILED",
+            "input": json!({"bot": BOT, "slot": 1, "date": DATE}).to_string(),
+            "error": "ServiceUnavailable",
+            "redriveCount": 0,
+            "stopDate": 1_793_361_600_000_i64,
+        });
+        for (field, value) in change.as_object().into_iter().flatten() {
+            detail[field] = value.clone();
+        }
+        let invoke = self.cloud.lambda.invoke();
+        let answer = invoke
+            .function_name("daily-post-local-record-result")
+            .qualifier("live")
+            .payload(Blob::new(json!({"detail": detail}).to_string()))
+            .send()
+            .await
+            .unwrap();
+        serde_json::from_slice(answer.payload.unwrap().as_ref()).unwrap()
+    }
+}
+
+const TELLING: [(&str, &str); 2] = [
+    ("policy = \"required\"", "policy = \"off\""),
+    ("posted = false", "posted = true"),
+];
+
+/// The commands that a notice names, without their `spooky`.
+fn commands(mail: &Mail) -> Vec<Vec<&str>> {
+    let lines = mail.body_text.lines();
+    lines
+        .filter_map(|line| line.trim().strip_prefix("spooky "))
+        .map(|command| command.split(' ').collect())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_run_mails_one_notice_whose_command_mends_it_and_late_events_mail_nothing() {
+    let machine = Machine::telling().await;
+    let terminal = Terminal::new(&machine);
+    machine
+        .x
+        .fail(Fault::always("upload", Kind::Html { status: 500 }));
+    let ended = machine.run_date(DATE).await;
+    assert_eq!(ended.status, "FAILED", "{ended:?}");
+    let notices = machine.notices(1).await;
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert_eq!(notices[0].to, ["owner@example.org"]);
+    let subject = "spooky-days/2026-10-30/1 failed in PostTweet: ";
+    assert!(notices[0].subject.starts_with(subject), "{notices:?}");
+    assert_eq!(commands(&notices[0]), [["redrive", POST]]);
+
+    machine.x.clear_faults();
+    let said = terminal.spooky(&commands(&notices[0])[0]).await;
+    assert!(said.ok().contains("posted"));
+    let notices = machine.notices(2).await;
+    let tweet = &machine.x.tweets()[0].id;
+    let text = &notices[1].body_text;
+    assert!(text.contains(&format!("{POST} is posted.")), "{text}");
+    assert!(
+        text.contains(&format!("https://x.com/i/status/{tweet}\n")),
+        "{text}"
+    );
+
+    // What comes late, twice, out of order, or of another execution changes nothing of it.
+    let before = json!(machine.record(DATE).await);
+    let held = machine.record(DATE).await.unwrap().execution;
+    for (execution, redrives) in [
+        (&ended.execution, 0),
+        (&ended.execution, 1),
+        (&held, 1),
+        (&held, 0),
+    ] {
+        let change = json!({"redriveCount": redrives});
+        let answer = machine.deliver(execution, change).await;
+        assert_eq!(answer["recorded"], false, "{answer}");
+    }
+    assert_eq!(json!(machine.record(DATE).await), before);
+    assert_eq!(machine.notices(2).await.len(), 2);
+    for mail in machine.cloud.account.mails().await.unwrap() {
+        for secret in SECRETS {
+            assert!(!mail.body_text.contains(secret) && !mail.body_html.contains(secret));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duplicate_that_fails_leaves_the_post_alone_and_says_so() {
+    let machine = Machine::telling().await;
+    let ended = machine.run_date(DATE).await;
+    assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
+    machine.notices(1).await;
+    let before = json!(machine.record(DATE).await);
+    let duplicate = format!("{}-2", ended.execution);
+    for _ in 0..2 {
+        let answer = machine.deliver(&duplicate, json!({})).await;
+        assert_eq!(answer["recorded"], false, "{answer}");
+    }
+    assert_eq!(json!(machine.record(DATE).await), before);
+    let notices = machine.notices(2).await;
+    assert_eq!(notices.len(), 2, "{notices:?}");
+    assert_eq!(
+        notices[1].subject,
+        format!("A second execution for {POST} failed; the slot is not touched")
+    );
+    assert_eq!(commands(&notices[1]), [["show", POST]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_an_unconfirmed_post_end_it_with_one_tweet() {
+    let machine = Machine::telling().await;
+    let terminal = Terminal::new(&machine);
+    // It is on X, and is not to be found.
+    let hidden = Kind::Hidden { reads: u32::MAX };
+    machine.x.fail(Fault::once("create-tweet", hidden));
+    let ended = machine.run_date(DATE).await;
+    assert_eq!(ended.error.as_deref(), Some("Unconfirmed"), "{ended:?}");
+    let notices = machine.notices(1).await;
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    let text = &notices[0].body_text;
+    assert!(text.contains("nobody knows whether it is on X"), "{text}");
+    let tweet = machine.x.tweets()[0].id.clone();
+    let [found, lost] = &commands(&notices[0])[..] else {
+        panic!("{text}");
+    };
+    assert!(
+        lost.starts_with(&["redrive", POST, "--post-again"]),
+        "{text}"
+    );
+    let (attach, redrive) = found
+        .join(" ")
+        .split_once(" && spooky ")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    let attach = attach.replace(
+        "<address of the tweet>",
+        &format!("https://x.com/i/status/{tweet}"),
+    );
+    for command in [attach, redrive] {
+        terminal
+            .spooky(&command.split(' ').collect::<Vec<_>>())
+            .await
+            .ok();
+    }
+    let record = machine.record(DATE).await.unwrap();
+    assert_eq!(record.outcome, Some(Outcome::Posted));
+    assert_eq!(machine.x.tweets().len(), 1);
+    let notices = machine.notices(2).await;
+    assert!(notices[1].body_text.contains(&tweet), "{notices:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_before_its_claim_is_told_with_its_execution_and_to_whom_there_is() {
+    let machine = Machine::telling().await;
+    let terminal = Terminal::new(&machine);
+    let cloud = &machine.cloud;
+    let broken = b"broken".to_vec();
+    cloud.put_bot_file(BOT, "bot.toml", broken).await.unwrap();
+    let ended = machine.run_date(DATE).await;
+    assert_eq!(ended.error.as_deref(), Some("BotFilesInvalid"));
+    let notices = machine.notices(1).await;
+    assert_eq!(notices[0].to, ["alerts@example.org"]);
+    let text = &notices[0].body_text;
+    assert!(
+        text.contains("spooky-days/bot.toml cannot be read"),
+        "{text}"
+    );
+    assert_eq!(
+        commands(&notices[0]),
+        [["redrive", ended.execution.as_str()]]
+    );
+    machine.edit_bot(&TELLING).await;
+    let said = terminal.spooky(&commands(&notices[0])[0]).await;
+    assert!(said.ok().contains("posted"));
+    assert_eq!(machine.notices(2).await[1].to, ["owner@example.org"]);
+}

@@ -1,0 +1,350 @@
+//! The function with a table, a bot and mails of its own.
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_sfn::types::ExecutionStatus;
+use jiff::Timestamp;
+use lambda_runtime::Diagnostic;
+use ministack::{Account, Mail, MiniStack};
+use post_record::{Claim, Ledger, PostId, Record, Table};
+use record_result::{Clients, Config, Error, Input, Output, record_result};
+use serde_json::{Value, json};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{method, path},
+};
+
+pub const POST: &str = "spooky-days/2026-10-30/1";
+pub const BOT_TOML: &str = include_str!("../../../../bots/spooky-days/bot.toml");
+pub const FROM: &str = "bot@example.org";
+pub const OWNER: &str = "owner@example.org";
+pub const ALERTS: &str = "alerts@example.org";
+
+/// The function with a table of its own.
+pub struct Archive {
+    pub account: Account,
+    pub aws: SdkConfig,
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    pub clients: Clients,
+    pub config: Config,
+}
+
+impl Archive {
+    pub async fn new() -> anyhow::Result<Archive> {
+        let account = MiniStack::shared().await.account();
+        let aws = account.sdk_config().await;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
+        let config = Config {
+            table_name: "posts".to_owned(),
+            bot_files_bucket: format!("bots-{}", account.id()),
+            mail_from: FROM.to_owned(),
+            alert_to: vec![ALERTS.to_owned()],
+        };
+        account.make_table(&config.table_name).await?;
+        let clients = Clients::new(&aws, &config);
+        let bucket = clients.s3.create_bucket().bucket(&config.bot_files_bucket);
+        bucket.send().await?;
+        let verify = clients.teller.ses.create_email_identity();
+        verify.email_identity(FROM).send().await?;
+        let archive = Archive {
+            account,
+            aws,
+            dynamodb,
+            clients,
+            config,
+        };
+        archive.put_bot(BOT_TOML).await?;
+        Ok(archive)
+    }
+
+    /// Deploys a `bot.toml`.
+    pub async fn put_bot(&self, text: &str) -> anyhow::Result<()> {
+        let put = self.clients.s3.put_object();
+        put.bucket(&self.config.bot_files_bucket)
+            .key("spooky-days/bot.toml")
+            .body(ByteStream::from(text.as_bytes().to_vec()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    pub fn table(&self) -> &Table {
+        &self.clients.teller.table
+    }
+
+    pub async fn mails(&self) -> Vec<Mail> {
+        self.account.mails().await.unwrap()
+    }
+
+    /// The subjects of the mails to somebody.
+    pub async fn told(&self, who: &str) -> Vec<String> {
+        let mails = self.mails().await;
+        let to_them = mails.into_iter().filter(|mail| mail.to == [who]);
+        to_them.map(|mail| mail.subject).collect()
+    }
+
+    /// The ARN of an execution of this account that nobody started.
+    pub fn run(&self, name: &str) -> String {
+        format!(
+            "arn:aws:states:{}:{}:execution:daily-post:{name}",
+            ministack::REGION,
+            self.account.id()
+        )
+    }
+
+    pub async fn claim(&self, post: &str, execution: &str) -> anyhow::Result<()> {
+        let record = Record {
+            post: post.to_owned(),
+            execution: execution.to_owned(),
+            claimed_at: now(),
+            ledger: Ledger::Claimed,
+            day: json!({"status": "picked", "post": post}),
+            approval_required: false,
+            not_after: None,
+            allow_late: None,
+            media_keys: Vec::new(),
+            text: None,
+            lease_id: None,
+            lease_until: None,
+            armed_at: None,
+            looks: 0,
+            tweet_id: None,
+            posted_at: None,
+            rejection: None,
+            outcome: None,
+            reason: None,
+            ended_at: None,
+            failure: None,
+            result: None,
+        };
+        let claimed = self.table().claim(&post.parse()?, &record).await?;
+        anyhow::ensure!(matches!(claimed, Claim::Held(_)), "{post} is taken");
+        Ok(())
+    }
+
+    pub async fn record(&self, post: &str) -> anyhow::Result<Option<Record>> {
+        Ok(self.table().read(&post.parse()?).await?)
+    }
+
+    /// The record as JSON, to see that nothing of it was touched.
+    pub async fn snapshot(&self, post: &str) -> anyhow::Result<Value> {
+        Ok(serde_json::to_value(self.record(post).await?)?)
+    }
+
+    pub async fn tell(&self, input: Value) -> Result<Output, Error> {
+        record_result(&self.clients, &self.config, now(), read(input)).await
+    }
+
+    /// The sort keys of a post's audit trail with what each line says, but for who was told.
+    pub async fn audit(&self, post: &str) -> anyhow::Result<Vec<(String, Value)>> {
+        let post: PostId = post.parse()?;
+        let found = self
+            .dynamodb
+            .query()
+            .table_name(&self.config.table_name)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :audit)")
+            .expression_attribute_values(":pk", AttributeValue::S(post.partition_key()))
+            .expression_attribute_values(
+                ":audit",
+                AttributeValue::S(format!("{}#audit#", post.sort_key())),
+            )
+            .send()
+            .await?;
+        let text =
+            |v: Option<&AttributeValue>| v.and_then(|v| v.as_s().ok()).cloned().unwrap_or_default();
+        Ok(found
+            .items()
+            .iter()
+            .map(|item| {
+                let details = item.get("details").and_then(|v| v.as_m().ok());
+                let execution = text(details.and_then(|details| details.get("execution")));
+                (
+                    text(item.get("sk")),
+                    json!({"what": text(item.get("what")), "execution": execution}),
+                )
+            })
+            .filter(|(_, line)| {
+                !line["what"]
+                    .as_str()
+                    .is_some_and(|what| what.starts_with("told#"))
+            })
+            .collect())
+    }
+
+    pub async fn items(&self) -> anyhow::Result<usize> {
+        let scan = self.dynamodb.scan().table_name(&self.config.table_name);
+        Ok(scan.send().await?.items().len())
+    }
+
+    /// Runs a machine of two states whose second one fails, and gives the execution's ARN.
+    pub async fn failing_run(&self) -> anyhow::Result<String> {
+        let sfn = &self.clients.sfn;
+        let definition = json!({
+            "StartAt": "PickDay",
+            "States": {
+                "PickDay": {"Type": "Pass", "Next": "GenerateImage"},
+                "GenerateImage": {
+                    "Type": "Task",
+                    "Resource": "arn:aws:states:::aws-sdk:dynamodb:getItem",
+                    "Parameters": {"TableName": "no-such-table", "Key": {"pk": {"S": "x"}, "sk": {"S": "y"}}},
+                    "End": true,
+                },
+            },
+        });
+        let machine = sfn
+            .create_state_machine()
+            .name("daily-post")
+            .definition(definition.to_string())
+            .role_arn(format!(
+                "arn:aws:iam::{}:role/daily-post",
+                self.account.id()
+            ))
+            .send()
+            .await?;
+        let run = sfn
+            .start_execution()
+            .state_machine_arn(machine.state_machine_arn())
+            .input("{}")
+            .send()
+            .await?;
+        loop {
+            let now = sfn
+                .describe_execution()
+                .execution_arn(&run.execution_arn)
+                .send()
+                .await?;
+            match now.status {
+                // The emulator answers each look, so this ends as soon as it has run two states.
+                ExecutionStatus::Running => tokio::task::yield_now().await,
+                ExecutionStatus::Failed => return Ok(run.execution_arn),
+                status => anyhow::bail!("the run did not fail: {status}"),
+            }
+        }
+    }
+}
+
+pub fn now() -> Timestamp {
+    Timestamp::from_second(1_793_361_600).unwrap_or_default()
+}
+
+pub fn read(input: Value) -> Input {
+    Input::read(input.clone()).unwrap_or_else(|error| panic!("{input}: {error}"))
+}
+
+/// What the state machine says at the end of a run, with what differs from an ordinary one.
+pub fn end(execution: &str, change: &Value) -> Value {
+    let mut state = json!({
+        "execution": execution,
+        "day": {"status": "picked", "post": POST},
+        "prompt": {"prompt": "A ghost", "caption": "Boo!", "altText": "A ghost."},
+        "draft": {"key": "drafts/x", "costUsd": 0.05},
+        "image": {"key": "pictures/x", "sha256": "00"},
+        "tweet": {"status": "posted", "id": "17", "url": "https://x.com/i/status/17", "costUsd": 0.015},
+    });
+    for (field, value) in change.as_object().into_iter().flatten() {
+        state[field] = value.clone();
+    }
+    state
+}
+
+/// An event as EventBridge sends it, with what differs from an ordinary failure.
+pub fn event(execution: &str, change: &Value) -> Value {
+    let mut detail = json!({
+        "executionArn": execution,
+        "stateMachineArn": "arn:aws:states:us-east-1:1:stateMachine:daily-post",
+        "name": "a",
+        "status": "FAILED",
+        "startDate": 1_793_361_000_000_i64,
+        "stopDate": 1_793_361_600_000_i64,
+        "input": json!({"bot": "spooky-days", "slot": 1, "date": "2026-10-30"}).to_string(),
+        "inputDetails": {"included": true},
+        "output": null,
+        "outputDetails": null,
+        "error": "ModelGone",
+        "cause": "{\"errorMessage\": \"The model does not exist.\"}",
+        "redriveCount": 0,
+        "redriveStatus": "REDRIVABLE",
+    });
+    for (field, value) in change.as_object().into_iter().flatten() {
+        detail[field] = value.clone();
+    }
+    json!({
+        "version": "0",
+        "id": "315c1398-40ff-a850-213b-158f73e60175",
+        "detail-type": "Step Functions Execution Status Change",
+        "source": "aws.states",
+        "account": "123456789012",
+        "time": "2026-10-30T12:00:00Z",
+        "region": "us-east-1",
+        "resources": [execution],
+        "detail": detail,
+    })
+}
+
+/// An error's name and message, after what holds for all of them was checked.
+pub fn told(error: Error) -> (String, String) {
+    let name = <&str>::from(&error).to_owned();
+    let diagnostic = Diagnostic::from(error);
+    assert_eq!(diagnostic.error_type, name);
+    let message = diagnostic.error_message;
+    assert!(!message.is_empty(), "{name} says nothing");
+    assert!(!message.contains(['\n', '\r']), "{name}: {message:?}");
+    (name, message)
+}
+
+/// What the real binary answers to payloads that it cannot read, each with its name and message.
+pub async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
+    let runtime = MockServer::start().await;
+    let next = || Mock::given(path("/2018-06-01/runtime/invocation/next"));
+    for (i, payload) in payloads.iter().enumerate() {
+        let invocation = ResponseTemplate::new(200)
+            .insert_header("lambda-runtime-aws-request-id", i.to_string().as_str())
+            .insert_header("lambda-runtime-deadline-ms", "4102444800000")
+            .insert_header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x")
+            .set_body_json(payload);
+        next()
+            .respond_with(invocation)
+            .up_to_n_times(1)
+            .mount(&runtime)
+            .await;
+    }
+    // After that, the function waits for work that never comes.
+    let nothing = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
+    next().respond_with(nothing).mount(&runtime).await;
+    let answers = Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(202))
+        .expect(payloads.len() as u64)
+        .mount_as_scoped(&runtime)
+        .await;
+    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_record-result"))
+        .env_clear()
+        .envs([
+            (
+                "AWS_LAMBDA_RUNTIME_API",
+                runtime.address().to_string().as_str(),
+            ),
+            ("AWS_LAMBDA_FUNCTION_NAME", "record-result"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
+            ("AWS_REGION", "us-east-1"),
+            ("TABLE_NAME", "x"),
+            ("BOT_FILES_BUCKET", "x"),
+            ("MAIL_FROM", FROM),
+            ("ALERT_TO", ALERTS),
+        ])
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    tokio::select! {
+        () = answers.wait_until_satisfied() => {}
+        ended = function.wait() => anyhow::bail!("the function ended: {}", ended?),
+    }
+    let requests = answers.received_requests().await;
+    requests
+        .iter()
+        .map(|request| Ok(request.body_json()?))
+        .collect()
+}
