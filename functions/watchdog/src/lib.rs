@@ -8,6 +8,7 @@ use aws_said::aws_said;
 use aws_sdk_s3::error::SdkError;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
+use notices::Teller;
 use post_record::{Approval, PostId, Table, is_bot_name};
 use review_link::Keys;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,12 @@ pub async fn watchdog(
             }
         }
     }
+    let teller = Teller {
+        table: clients.decision.table.clone(),
+        ses: clients.ses.clone(),
+        from: config.mail_from.clone(),
+    };
+    failures.extend(teller.send_pending(now).await?.failures);
     tracing::info!(
         settled = output.settled,
         delivered = output.delivered,

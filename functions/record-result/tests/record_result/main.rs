@@ -1,6 +1,8 @@
 //! The real function against the emulator: what is recorded of each end of a run, in any order, and what is not, and
 //! who is told what.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
+
 mod notices;
 mod setting;
 
