@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use post_record::{Approval, Decision, POLICY, PostId};
 use serde_json::json;
 
-use crate::{Which, local, say};
+use crate::{Which, place::Place, say};
 
 /// List the approvals that wait for a person.
 #[derive(Debug, Args)]
@@ -66,8 +66,8 @@ struct Whose {
 }
 
 impl Approvals {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let cloud = local::running().await?;
+    pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
+        let cloud = place.cloud().await?;
         let now = Timestamp::now();
         let mut lines = Vec::new();
         let mut listed = Vec::new();
@@ -104,10 +104,10 @@ impl Approvals {
 }
 
 impl Approve {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
         let (caption, alt_text) = (self.caption, self.alt_text);
         self.whose
-            .decide(|approval| Answer::Approve {
+            .decide(place, |approval| Answer::Approve {
                 caption: caption.unwrap_or_else(|| approval.caption.clone()),
                 alt_text: alt_text.unwrap_or_else(|| approval.alt_text.clone()),
             })
@@ -116,27 +116,35 @@ impl Approve {
 }
 
 impl Regenerate {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
         let note = self.note;
-        self.whose.decide(|_| Answer::Regenerate { note }).await
+        self.whose
+            .decide(place, |_| Answer::Regenerate { note })
+            .await
     }
 }
 
 impl Reject {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
         let reason = self.reason;
-        self.whose.decide(|_| Answer::Reject { reason }).await
+        self.whose
+            .decide(place, |_| Answer::Reject { reason })
+            .await
     }
 }
 
 impl Whose {
-    async fn decide(self, answer: impl FnOnce(&Approval) -> Answer) -> anyhow::Result<()> {
+    async fn decide(
+        self,
+        place: &Place,
+        answer: impl FnOnce(&Approval) -> Answer,
+    ) -> anyhow::Result<()> {
         let by = self.by.trim();
         ensure!(
             !by.is_empty() && by != POLICY,
             "--by has to be your name: a decision carries it"
         );
-        let cloud = local::running().await?;
+        let cloud = place.cloud().await?;
         let clients = Clients {
             table: cloud.table.clone(),
             sfn: cloud.sfn.clone(),

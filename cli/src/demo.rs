@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bot_files::Pick;
 use clap::Args;
 use jiff::civil::Date;
-use ministack::{MiniStack, Options};
+use ministack::{Account, MiniStack, Options};
 use serde_json::{Value, json};
 use stand_ins::{openai, x};
 
@@ -182,7 +182,7 @@ impl Demo {
             .await?;
         let ended = tokio::select! {
             ended = cloud.wait(&execution, |state| progress.step(state)) => ended?,
-            error = self.answer(&cloud, &progress) => return Err(error),
+            error = self.answer(&account, &progress) => return Err(error),
         };
         let result = self.result(&cloud, &providers, date, &ended).await;
         progress.step("stopping the local cloud");
@@ -196,8 +196,8 @@ impl Demo {
     }
 
     /// Looks after the approval until the run has ended; comes back with an error only.
-    async fn answer(&self, cloud: &Cloud, progress: &Progress) -> anyhow::Error {
-        let mut mails = Mails::of(&cloud.account);
+    async fn answer(&self, account: &Account, progress: &Progress) -> anyhow::Error {
+        let mut mails = Mails::of(account);
         loop {
             let new = match mails.new_ones().await {
                 Ok(new) => new,

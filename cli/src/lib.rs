@@ -7,7 +7,9 @@ mod demo;
 mod local;
 mod operate;
 mod page;
+mod place;
 mod preview;
+mod redrive;
 mod review;
 mod show;
 
@@ -20,16 +22,21 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use bot_files::{Bot, Calendar};
 use clap::{Args, Parser, Subcommand};
+use cloud::Cloud;
 use indicatif::ProgressBar;
 use jiff::{Timestamp, civil::Date};
+use place::Place;
+use post_record::PostId;
 
 /// Turns today's National Day into a spooky picture and posts it once.
 #[derive(Debug, Parser)]
 #[command(name = "spooky", version)]
 pub struct Cli {
+    #[command(flatten)]
+    place: Place,
     #[command(subcommand)]
     command: Command,
 }
@@ -45,11 +52,11 @@ enum Command {
     /// Look ahead, check the bot's files, import an old calendar.
     #[command(subcommand)]
     Calendar(calendar::Calendar),
-    /// Run a slot now on the local cloud that `spooky local` has started.
+    /// Run a slot now.
     Run(show::Run),
-    /// List the executions of the local cloud.
+    /// List the executions.
     Runs(show::Runs),
-    /// Show a post (bot/date/slot) with its audit trail, or an execution of the local cloud.
+    /// Show a post (bot/date/slot) with its audit trail, or an execution.
     Show(show::Show),
     /// List the approvals that wait for a person.
     Approvals(approvals::Approvals),
@@ -60,7 +67,7 @@ enum Command {
     /// Refuse a post.
     Reject(approvals::Reject),
     /// Go on with a failed run from the state that failed, after saying what that means.
-    Redrive(operate::Redrive),
+    Redrive(redrive::Redrive),
     /// Record the tweet of a post that was sent without a clear answer, after looking at the account.
     Attach(operate::Attach),
     /// Let a post that is too late be posted all the same.
@@ -83,25 +90,38 @@ pub struct Which {
 
 /// Runs a command. Ctrl-C and a termination end it, and everything that it started.
 pub async fn run(cli: Cli) -> ExitCode {
+    let place = &cli.place;
     let command = async {
         match cli.command {
-            Command::Demo(demo) => demo.run().await,
-            Command::Local(local) => local.run().await,
-            Command::Preview(preview) => preview.run(),
-            Command::Calendar(calendar) => calendar.run(),
-            Command::Run(run) => run.run().await,
-            Command::Runs(runs) => runs.run().await,
-            Command::Show(show) => show.run().await,
-            Command::Approvals(approvals) => approvals.run().await,
-            Command::Approve(approve) => approve.run().await,
-            Command::Regenerate(regenerate) => regenerate.run().await,
-            Command::Reject(reject) => reject.run().await,
-            Command::Redrive(redrive) => redrive.run().await,
-            Command::Attach(attach) => attach.run().await,
-            Command::AllowLate(allow) => allow.run().await,
-            Command::Pause(pause) => pause.run().await,
-            Command::Resume(resume) => resume.run().await,
-            Command::Status(status) => status.run().await,
+            Command::Demo(demo) => {
+                place.ensure_none("demo")?;
+                demo.run().await
+            }
+            Command::Local(local) => {
+                place.ensure_none("local")?;
+                local.run().await
+            }
+            Command::Preview(preview) => {
+                place.ensure_none("preview")?;
+                preview.run()
+            }
+            Command::Calendar(calendar) => {
+                place.ensure_none("calendar")?;
+                calendar.run()
+            }
+            Command::Run(run) => run.run(place).await,
+            Command::Runs(runs) => runs.run(place).await,
+            Command::Show(show) => show.run(place).await,
+            Command::Approvals(approvals) => approvals.run(place).await,
+            Command::Approve(approve) => approve.run(place).await,
+            Command::Regenerate(regenerate) => regenerate.run(place).await,
+            Command::Reject(reject) => reject.run(place).await,
+            Command::Redrive(redrive) => redrive.run(place).await,
+            Command::Attach(attach) => attach.run(place).await,
+            Command::AllowLate(allow) => allow.run(place).await,
+            Command::Pause(pause) => pause.run(place).await,
+            Command::Resume(resume) => resume.run(place).await,
+            Command::Status(status) => status.run(place).await,
         }
     };
     tokio::select! {
@@ -110,6 +130,9 @@ pub async fn run(cli: Cli) -> ExitCode {
             Err(error) => {
                 // Where even this cannot be written, the exit code is all there is.
                 let _ = writeln!(std::io::stderr(), "error: {error:#}");
+                if let Some(advice) = place::advice(&error) {
+                    let _ = writeln!(std::io::stderr(), "{advice}");
+                }
                 ExitCode::FAILURE
             }
         },
@@ -134,11 +157,20 @@ impl Files {
                 )
             })
         };
-        let bot = Bot::parse(&format!("bots/{name}/bot.toml"), &read("bot.toml")?)?;
-        let calendar = Calendar::parse(
-            &format!("bots/{name}/calendar.toml"),
-            &read("calendar.toml")?,
-        )?;
+        Files::parse("bots", name, &read("bot.toml")?, &read("calendar.toml")?)
+    }
+
+    /// The files that a deployment works with.
+    async fn deployed(cloud: &Cloud, name: &str) -> anyhow::Result<Files> {
+        let bot = cloud.bot_file(name, "bot.toml").await?;
+        let calendar = cloud.bot_file(name, "calendar.toml").await?;
+        let place = format!("s3://{}", cloud.bot_files_bucket);
+        Files::parse(&place, name, &bot, &calendar)
+    }
+
+    fn parse(place: &str, name: &str, bot: &str, calendar: &str) -> anyhow::Result<Files> {
+        let bot = Bot::parse(&format!("{place}/{name}/bot.toml"), bot)?;
+        let calendar = Calendar::parse(&format!("{place}/{name}/calendar.toml"), calendar)?;
         let year = Timestamp::now()
             .to_zoned_datetime(bot.time_zone().clone())
             .year();
@@ -164,6 +196,25 @@ fn bots_directory() -> PathBuf {
 /// What the command answers, on standard output.
 fn say(line: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{line}").context("writing the answer")
+}
+
+/// Says what is dangerous about a command, and asks for the name of the post on standard input.
+async fn confirm(post: &PostId, warning: &str, refusal: &str) -> anyhow::Result<()> {
+    write!(std::io::stderr(), "{warning}\nType {post} to go on: ")?;
+    // A thread of its own, which does not keep the command from ending at Ctrl-C.
+    let (answer, typed) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        // Nobody waits for it any more after Ctrl-C.
+        let _ = answer.send(read.map(|_| line));
+    });
+    let line = typed.await.context("reading the confirmation")??;
+    ensure!(
+        line.trim() == post.to_string(),
+        "{refusal}: not confirmed; type {post}, or give --yes in a script"
+    );
+    Ok(())
 }
 
 /// What is going on, on standard error: a line that changes on a terminal, plain lines elsewhere.
@@ -221,4 +272,58 @@ async fn interrupted() {
 #[cfg(not(unix))]
 async fn interrupted() {
     let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The commands without subcommands, by what is typed after `spooky`.
+    fn commands(command: &clap::Command, before: &str) -> Vec<(String, clap::Command)> {
+        let mut found = Vec::new();
+        for sub in command
+            .get_subcommands()
+            .filter(|sub| sub.get_name() != "help")
+        {
+            let path = format!("{before} {}", sub.get_name());
+            match sub.has_subcommands() {
+                true => found.extend(commands(sub, &path)),
+                false => found.push((path, sub.clone())),
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_command_and_every_option_is_in_the_documentation() {
+        let text = std::fs::read_to_string(workspace().join("docs/cli.md")).unwrap();
+        let everywhere = text.split("\n## ").next().unwrap();
+        for (path, command) in commands(&Cli::command(), "spooky") {
+            let heading = format!("\n### `{path}`\n");
+            let (_, section) = text
+                .split_once(&heading)
+                .unwrap_or_else(|| panic!("docs/cli.md has no heading `{path}`"));
+            let section = section.split("\n#").next().unwrap();
+            for option in command.get_arguments().filter_map(|a| a.get_long()) {
+                let named = format!("`--{option}");
+                assert!(
+                    section.contains(&named) || everywhere.contains(&named),
+                    "docs/cli.md does not tell of --{option} under `{path}`"
+                );
+            }
+            for argument in command.get_positionals() {
+                let name = argument.get_id().as_str().to_uppercase();
+                assert!(
+                    section.contains(&name),
+                    "docs/cli.md does not tell of {name} under `{path}`"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

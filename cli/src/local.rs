@@ -77,17 +77,17 @@ impl Local {
             providers.settings.x_url,
             ministack.log().display(),
         ))?;
-        self.keep_time(&cloud, &files.bot).await
+        self.keep_time(&cloud, &account, &files.bot).await
     }
 
     /// Does what schedules do, for ever: starts each slot, runs the watchdog every minute, and tells the mails.
     /// The clock is looked at every second, so that a laptop that slept through a slot's start still starts it,
     /// unless the slot is too late.
-    async fn keep_time(&self, cloud: &Cloud, bot: &Bot) -> anyhow::Result<()> {
+    async fn keep_time(&self, cloud: &Cloud, account: &Account, bot: &Bot) -> anyhow::Result<()> {
         let mut looked = Timestamp::now();
         let mut watched = looked;
         let mut started = HashSet::new();
-        let mut mails = Mails::of(&cloud.account);
+        let mut mails = Mails::of(account);
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let now = Timestamp::now();

@@ -1,14 +1,14 @@
 //! `spooky run`, `spooky runs` and `spooky show`.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use jiff::civil::Date;
 use post_record::PostId;
 use serde_json::{Value, json};
 
-use crate::{Files, Progress, Which, cloud, local, operate, say};
+use crate::{Files, Progress, Which, cloud, operate, place::Place, say};
 
-/// Run a slot now on the local cloud that `spooky local` has started.
+/// Run a slot now.
 #[derive(Debug, Args)]
 pub struct Run {
     #[command(flatten)]
@@ -34,8 +34,8 @@ pub struct Run {
 }
 
 impl Run {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let cloud = local::running().await?;
+    pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
+        let cloud = place.cloud().await?;
         let (post, execution) = match self.again {
             Some(post) => {
                 let operator = operate::operator(&self.by, self.reason)?;
@@ -43,7 +43,7 @@ impl Run {
                 (post, execution)
             }
             None => {
-                let files = Files::read(&self.which.bot)?;
+                let files = Files::deployed(&cloud, &self.which.bot).await?;
                 let post = PostId {
                     date: self.date.unwrap_or_else(|| files.today()),
                     bot: self.which.bot,
@@ -57,13 +57,22 @@ impl Run {
         let ended = cloud.wait(&execution, |state| progress.step(state)).await?;
         drop(progress);
         if self.json {
-            return say(&serde_json::to_string(&ended)?);
+            say(&serde_json::to_string(&ended)?)?;
+        } else if ended.status == "SUCCEEDED" {
+            say(&format!("{post}: {}\n{execution}", ended.says()))?;
         }
-        say(&format!("{post}: {}\n{execution}", ended.says()))
+        ensure!(
+            ended.status == "SUCCEEDED",
+            "{post} failed in {}: {} {}; look at it with `spooky show {execution}`, and go on with `spooky redrive {execution}`",
+            ended.states.last().map_or("no state", |state| &state.name),
+            ended.error.as_deref().unwrap_or(&ended.status),
+            ended.cause.as_deref().unwrap_or_default()
+        );
+        Ok(())
     }
 }
 
-/// List the executions of the local cloud.
+/// List the executions.
 #[derive(Debug, Args)]
 pub struct Runs {
     /// Answer with one JSON array.
@@ -72,8 +81,8 @@ pub struct Runs {
 }
 
 impl Runs {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let cloud = local::running().await?;
+    pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
+        let cloud = place.cloud().await?;
         let runs: Vec<Value> = cloud
             .runs()
             .await?
@@ -84,7 +93,7 @@ impl Runs {
                     "execution": run.first.arn,
                     "status": run.last().status.as_str(),
                     "started": run.first.started,
-                    "redrives": run.later.len(),
+                    "redrives": run.redrives(),
                 })
             })
             .collect();
@@ -112,7 +121,7 @@ impl Runs {
     }
 }
 
-/// Show a post (bot/date/slot) or an execution of the local cloud.
+/// Show a post (bot/date/slot) or an execution.
 #[derive(Debug, Args)]
 pub struct Show {
     /// A post, such as spooky-days/2026-10-30/1, or the ARN of an execution.
@@ -123,26 +132,27 @@ pub struct Show {
 }
 
 impl Show {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let cloud = local::running().await?;
+    pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
+        let cloud = place.cloud().await?;
         let shown = if self.what.starts_with("arn:") {
-            let run = cloud
-                .run_of(&self.what)
-                .await?
-                .with_context(|| format!("there is no execution {}", self.what))?;
-            let describe = async |execution: &str| {
-                let request = cloud.sfn.describe_execution().execution_arn(execution);
-                request.send().await.context("describing the execution")
-            };
-            let first = describe(&run.first.arn).await?;
-            let last = describe(&run.last().arn).await?;
+            let run = cloud.run_of(&self.what).await?.with_context(|| {
+                format!(
+                    "there is no execution {}; `spooky runs` lists them",
+                    self.what
+                )
+            })?;
+            let described = cloud.described(&run.first.arn).await?;
+            let first = described.with_context(|| format!("{} is gone", run.first.arn))?;
+            let described = cloud.described(&run.last().arn).await?;
+            let last = described.with_context(|| format!("{} is gone", run.last().arn))?;
             let mut states = Vec::new();
             for execution in run.executions() {
                 states.extend(cloud.states(&execution.arn).await?);
             }
             json!({
                 "execution": run.first.arn,
-                "redrives": run.later.iter().map(|e| &e.arn).collect::<Vec<_>>(),
+                "redrives": run.redrives(),
+                "continuedAs": run.later.iter().map(|e| &e.arn).collect::<Vec<_>>(),
                 "status": last.status().as_str(),
                 "error": last.error(),
                 "cause": last.cause(),

@@ -101,7 +101,7 @@ async fn a_failed_run_mails_one_notice_whose_command_mends_it_and_late_events_ma
     }
     assert_eq!(json!(machine.record(DATE).await), before);
     assert_eq!(machine.notices(2).await.len(), 2);
-    for mail in machine.cloud.account.mails().await.unwrap() {
+    for mail in machine.account.mails().await.unwrap() {
         for secret in SECRETS {
             assert!(!mail.body_text.contains(secret) && !mail.body_html.contains(secret));
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use ministack::{Mail, MiniStack};
+use ministack::{Account, Mail, MiniStack};
 use post_record::{PostId, Record};
 use serde_json::{Value, json};
 use spooky::cloud::{Cloud, Ended, Settings, Zips, ad_hoc, build_functions};
@@ -21,6 +21,7 @@ pub const SECRETS: [&str; 4] = [
 ];
 
 pub struct Machine {
+    pub account: Account,
     pub cloud: Cloud,
     pub openai: openai::OpenAi,
     pub x: x::X,
@@ -73,6 +74,7 @@ impl Machine {
         let account = MiniStack::shared().await.account();
         let cloud = Cloud::deploy(&account, &settings, zips().await).await;
         Machine {
+            account,
             cloud: cloud.unwrap(),
             openai,
             x,
@@ -82,7 +84,7 @@ impl Machine {
 
     /// Deploys again over what is there, as the next start of the local cloud does.
     pub async fn deploy_again(&mut self) {
-        let account = &self.cloud.account;
+        let account = &self.account;
         self.cloud = Cloud::deploy(account, &self.settings, zips().await)
             .await
             .unwrap();
@@ -140,7 +142,7 @@ impl Machine {
 
     async fn mails_that(&self, count: usize, which: fn(&Mail) -> bool) -> Vec<Mail> {
         until(&format!("{count} mails"), async || {
-            let mut mails = self.cloud.account.mails().await.unwrap();
+            let mut mails = self.account.mails().await.unwrap();
             mails.retain(which);
             (mails.len() >= count).then_some(mails)
         })
@@ -151,7 +153,7 @@ impl Machine {
 impl Machine {
     /// What the functions have written to their logs, as far as their invocations have ended.
     pub async fn logs(&self) -> String {
-        let account = &self.cloud.account;
+        let account = &self.account;
         let client = https::client_builder().build().unwrap();
         let ask = async |operation: &str, body: Value| -> Value {
             client
@@ -197,6 +199,7 @@ async fn zips() -> &'static Zips {
 /// The real command, beside a local cloud that is the machine's.
 pub struct Terminal {
     target: tempfile::TempDir,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// What a command did.
@@ -234,10 +237,38 @@ impl Terminal {
         let target = tempfile::tempdir().unwrap();
         let directory = target.path().join("local");
         std::fs::create_dir(&directory).unwrap();
-        let account = &machine.cloud.account;
+        let account = &machine.account;
         let place = json!({"url": account.url(), "account": account.id()});
         std::fs::write(directory.join("local.json"), place.to_string()).unwrap();
-        Terminal { target }
+        Terminal {
+            target,
+            environment: Vec::new(),
+        }
+    }
+
+    /// One that knows of no local cloud, only where AWS is, as an owner's does.
+    pub fn on_aws(url: &str, account: &str) -> Terminal {
+        let target = tempfile::tempdir().unwrap();
+        let nothing = target.path().join("nothing").display().to_string();
+        Terminal {
+            environment: vec![
+                ("AWS_ENDPOINT_URL", url.to_owned()),
+                ("AWS_ACCESS_KEY_ID", account.to_owned()),
+                ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+                ("AWS_REGION", "us-east-1".to_owned()),
+                ("AWS_CONFIG_FILE", nothing.clone()),
+                ("AWS_SHARED_CREDENTIALS_FILE", nothing),
+                ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ],
+            target,
+        }
+    }
+
+    /// The same with another variable in its environment.
+    pub fn with(mut self, name: &'static str, value: &str) -> Terminal {
+        self.environment.retain(|(there, _)| *there != name);
+        self.environment.push((name, value.to_owned()));
+        self
     }
 
     pub async fn spooky(&self, arguments: &[&str]) -> Said {
@@ -247,8 +278,13 @@ impl Terminal {
     /// Runs the command with something on its standard input.
     pub async fn typing(&self, arguments: &[&str], input: &str) -> Said {
         use tokio::io::AsyncWriteExt;
-        let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_spooky"))
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_spooky"));
+        for name in ["AWS_PROFILE", "SPOOKY_ENV"] {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("CARGO_TARGET_DIR", self.target.path())
             .env("USER", "operator")
             .stdin(std::process::Stdio::piped())

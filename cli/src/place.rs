@@ -1,0 +1,166 @@
+//! Where a command works: the local cloud, or a deployment on AWS.
+
+use anyhow::{Context, anyhow, bail, ensure};
+use aws_config::BehaviorVersion;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sdk_sts::error::ProvideErrorMetadata;
+use clap::Args;
+
+use crate::{
+    cloud::{Cloud, said},
+    local,
+};
+
+/// Which deployment a command works on.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Place {
+    /// The environment on AWS that is worked on, such as prod, and not the local cloud; or set SPOOKY_ENV.
+    #[arg(long, global = true, value_parser = environment)]
+    env: Option<String>,
+    /// The profile of ~/.aws/config with the credentials and the region for --env; or set AWS_PROFILE.
+    #[arg(long, global = true)]
+    profile: Option<String>,
+}
+
+fn environment(text: &str) -> Result<String, String> {
+    let right = (1..=16).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    match right {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("an environment has 1 to 16 lower-case letters and digits, such as prod".to_owned())
+        }
+    }
+}
+
+impl Place {
+    /// Refuses the options for a command that works on no deployment.
+    pub(crate) fn ensure_none(&self, command: &str) -> anyhow::Result<()> {
+        ensure!(
+            self.env.is_none() && self.profile.is_none(),
+            "`spooky {command}` works on this machine alone; leave --env and --profile out"
+        );
+        Ok(())
+    }
+
+    /// The deployment on AWS if one is named, otherwise the local cloud that `spooky local` has started.
+    pub(crate) async fn cloud(&self) -> anyhow::Result<Cloud> {
+        let env = match (&self.env, std::env::var("SPOOKY_ENV")) {
+            (Some(env), _) => Some(env.clone()),
+            (None, Ok(env)) if !env.is_empty() => {
+                Some(environment(&env).map_err(|why| anyhow!("SPOOKY_ENV is {env:?}: {why}"))?)
+            }
+            _ => None,
+        };
+        match env {
+            Some(env) => self.on_aws(&env).await,
+            None => {
+                ensure!(
+                    self.profile.is_none(),
+                    "--profile is for a deployment on AWS: give --env as well, such as --env prod"
+                );
+                local::running().await
+            }
+        }
+    }
+
+    /// The deployment of an environment, after making sure that it is there.
+    async fn on_aws(&self, env: &str) -> anyhow::Result<Cloud> {
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(https::aws_http_client());
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        let aws = loader.load().await;
+        ensure!(
+            aws.region()
+                .is_some_and(|region| !region.as_ref().is_empty()),
+            "no AWS region is known: set AWS_REGION, or give --profile with a profile that has a region"
+        );
+        let provider = aws.credentials_provider().context("no AWS credentials")?;
+        if let Err(error) = provider.provide_credentials().await {
+            let mut why = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                why.push_str(&format!(": {cause}"));
+                source = cause.source();
+            }
+            bail!(
+                "there are no AWS credentials ({why}): give --profile or set AWS_PROFILE, or set AWS_ACCESS_KEY_ID \
+                 and AWS_SECRET_ACCESS_KEY; for a profile with SSO see docs/cli.md"
+            );
+        }
+        let sts = aws_sdk_sts::Client::new(&aws);
+        let caller = sts.get_caller_identity().send().await.map_err(|error| {
+            let fix = match error.code() {
+                Some("ExpiredToken" | "ExpiredTokenException") => {
+                    "; the credentials have expired: sign in again, such as with `aws sso login`, and repeat the command"
+                }
+                Some("InvalidClientTokenId" | "SignatureDoesNotMatch") => {
+                    "; the credentials are wrong: take another --profile, or mend its keys"
+                }
+                _ => "",
+            };
+            anyhow!("{:#}{fix}", said("asking AWS who you are", error))
+        })?;
+        let account = caller.account.context("AWS names no account")?;
+        let cloud = Cloud::named(env, &account, &aws, None);
+        let machine = cloud
+            .sfn
+            .describe_state_machine()
+            .state_machine_arn(&cloud.state_machine_arn)
+            .send()
+            .await;
+        match machine {
+            Ok(_) => Ok(cloud),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_state_machine_does_not_exist()) =>
+            {
+                bail!(
+                    "there is no deployment {} in the account {account}, region {}: look at --env, and at the account \
+                     and region of --profile",
+                    cloud.name,
+                    cloud.region
+                )
+            }
+            Err(error) => Err(said("looking for the state machine", error)),
+        }
+    }
+}
+
+/// What to do about an error of AWS that tells nobody that.
+pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
+    let said = format!("{error:#}");
+    let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
+    if has(&["AccessDenied", "is not authorized to perform"]) {
+        return Some(
+            "your AWS identity may not do this: allow the action that is named, for that resource \
+             (docs/cli.md lists what each command needs), or take another --profile",
+        );
+    }
+    if has(&["ExpiredToken"]) {
+        return Some(
+            "the AWS credentials have expired: sign in again, such as with `aws sso login`, and repeat the command",
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_is_named_plainly() {
+        for env in ["prod", "dev2", "local"] {
+            assert_eq!(environment(env).unwrap(), env);
+        }
+        for env in ["", "Prod", "daily-post-prod", "a/b", "seventeenletters1"] {
+            assert!(environment(env).is_err(), "{env}");
+        }
+    }
+}
