@@ -9,6 +9,7 @@ use strum::VariantNames;
 
 const DEFINITION: &str = include_str!("../daily-post.asl.json");
 const FUNCTIONS: &str = include_str!("../../functions/functions.json");
+const RUNBOOK: &str = include_str!("../../docs/runbook.md");
 
 /// Errors of the platform that are safe to repeat, since every state may be entered again.
 const PLATFORM: [&str; 7] = [
@@ -141,6 +142,32 @@ fn every_error_of_a_function_is_told_in_words_of_its_own() {
     }
     assert!(PLATFORM.iter().all(|error| notices::knows(error)));
     assert!(!notices::knows("Brand.New"));
+}
+
+#[test]
+fn the_runbook_has_every_notice_and_every_error() {
+    let headings: Vec<&str> = RUNBOOK
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .flat_map(|heading| heading.split(", "))
+        .collect();
+    for kind in notices::Kind::VARIANTS {
+        assert!(headings.contains(kind), "docs/runbook.md has no {kind}");
+    }
+    // A row of the table begins with the names that it is about.
+    let rows: Vec<&str> = RUNBOOK
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .filter_map(|line| line.split(" | ").next())
+        .collect();
+    for (function, errors) in errors() {
+        for error in errors {
+            assert!(
+                rows.iter().any(|row| row.contains(&format!("`{error}`"))),
+                "docs/runbook.md has no row for {error} of {function}"
+            );
+        }
+    }
 }
 
 #[test]
