@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// A failure that is told on purpose.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fault {
-    /// Which operation fails: `images`, `upload`, `metadata`, `create-tweet` or `timeline`.
+    /// Which operation fails: `images`, `upload`, `metadata`, `create-tweet`, `delete-tweet` or `timeline`.
     pub operation: String,
     /// How.
     pub kind: Kind,

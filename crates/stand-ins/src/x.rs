@@ -13,7 +13,7 @@ use axum::{
     extract::{ConnectInfo, DefaultBodyLimit, Multipart, OriginalUri, Path, RawQuery, State},
     http::{HeaderMap, HeaderValue, header::AUTHORIZATION},
     response::{Html, IntoResponse, Response},
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
@@ -77,6 +77,9 @@ pub struct Tweet {
     /// How many reads of the timeline still miss it.
     #[serde(default)]
     pub hidden: u32,
+    /// When it was deleted; it is kept to tell that it was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// A running stand-in; it ends when this is dropped.
@@ -138,6 +141,7 @@ pub async fn start(options: Options) -> anyhow::Result<X> {
         .route("/2/media/upload", post(upload))
         .route("/2/media/metadata", post(metadata))
         .route("/2/tweets", post(create_tweet))
+        .route("/2/tweets/{id}", delete(delete_tweet))
         .route("/2/users/{id}/tweets", get(timeline))
         .route("/_stand-in/faults", put(add_fault).delete(clear_faults))
         .layer(DefaultBodyLimit::max(20 << 20))
@@ -355,7 +359,10 @@ async fn create_tweet(
     let now = Timestamp::now();
     {
         let mut data = site.data();
-        let duplicate = data.tweets.iter().any(|tweet| tweet.text == request.text);
+        let duplicate = data
+            .tweets
+            .iter()
+            .any(|tweet| tweet.text == request.text && tweet.deleted_at.is_none());
         if duplicate && !matches!(fault, Some(Kind::MissedDuplicate)) {
             return problem(
                 403,
@@ -376,6 +383,7 @@ async fn create_tweet(
                 Some(Kind::Hidden { reads }) => reads,
                 _ => 0,
             },
+            deleted_at: None,
         };
         for media_id in media_ids {
             match data.media.get(&media_id) {
@@ -399,6 +407,52 @@ async fn create_tweet(
     };
     let data = json!({"id": id, "text": request.text, "edit_history_post_ids": [id]});
     answer(201, json!({"data": data}), fault, &connection)
+}
+
+async fn delete_tweet(
+    State(site): State<Arc<Site>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    Path(id): Path<String>,
+    uri: OriginalUri,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if let Err(refusal) = site.signed("DELETE", &headers, uri.path(), &[]) {
+        return refusal;
+    }
+    site.log("delete-tweet", json!({"id": id}));
+    let fault = match site.fault("delete-tweet", &id, &connection).await {
+        Ok(fault) => fault,
+        Err(answer) => return answer,
+    };
+    if !(1..=19).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_digit()) {
+        return invalid("the id is no id of a tweet");
+    }
+    if query.is_some() || !body.is_empty() {
+        return invalid("a deletion has no query and no body");
+    }
+    {
+        let mut data = site.data();
+        let there = data
+            .tweets
+            .iter_mut()
+            .find(|tweet| tweet.id == id && tweet.deleted_at.is_none());
+        let Some(tweet) = there else {
+            return problem(
+                404,
+                "Not Found Error",
+                "Could not find tweet with that id.",
+                "https://api.x.com/2/problems/resource-not-found",
+            );
+        };
+        tweet.deleted_at = Some(Timestamp::now());
+        if let Err(e) = save(&site.options, tweet) {
+            return problem(500, "Internal Error", &e.to_string(), "about:blank");
+        }
+    }
+    let data = json!({"deleted": true});
+    answer(200, json!({"data": data}), fault, &connection)
 }
 
 async fn timeline(
@@ -464,7 +518,10 @@ async fn timeline(
                 .saturating_sub(u32::from(tweet.hidden != u32::MAX));
             continue;
         }
-        if since.is_some_and(|since| tweet.created_at < since) || seen.len() == count {
+        if since.is_some_and(|since| tweet.created_at < since)
+            || tweet.deleted_at.is_some()
+            || seen.len() == count
+        {
             continue;
         }
         let text = tweet
@@ -582,6 +639,7 @@ impl Site {
         let parameters = ParameterList::new(query);
         let right = match method {
             "GET" => builder.get(url, &parameters),
+            "DELETE" => builder.delete(url, &parameters),
             _ => builder.post(url, &parameters),
         };
         let signature = right
@@ -733,6 +791,9 @@ fn page(options: &Options, tweets: &[Tweet]) -> Markup {
                             div {
                                 div.who { b { (options.name) } span.dim { "@" (options.handle) " · " (tweet.created_at.strftime("%-d %b %Y %H:%M UTC")) } }
                                 div.dim { "🤖 Automated" }
+                                @if let Some(at) = tweet.deleted_at {
+                                    p.dim { "Deleted " (at.strftime("%-d %b %Y %H:%M UTC")) ". What was here:" }
+                                }
                                 div.text { (tweet.text) }
                                 @for (picture, alt) in tweet.pictures.iter().zip(&tweet.alt_texts) {
                                     img src={ "data:image/jpeg;base64," (BASE64_STANDARD.encode(picture)) } alt=(alt);

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod delete;
 mod x;
 
 use std::time::{Duration, Instant};
@@ -17,8 +18,31 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use x::{Refusal, X};
 
+pub use delete::{Delete, Deleted, delete_tweet};
+
 /// How often the timeline is read before a person has to decide.
 pub const MAX_LOOKS: u32 = 6;
+
+/// What the function is asked for.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// The state machine posts.
+    Post(Input),
+    /// An operator takes a tweet down.
+    Delete(Delete),
+}
+
+impl Request {
+    /// Reads a payload: `{"delete": {"post": …}}`, or an [`Input`].
+    pub fn read(mut payload: Value) -> Result<Request, Error> {
+        match payload.get_mut("delete") {
+            Some(order) => serde_json::from_value(order.take())
+                .map(Request::Delete)
+                .map_err(|e| Error::InvalidInput(format!("the deletion cannot be read: {e}"))),
+            None => Input::read(payload).map(Request::Post),
+        }
+    }
+}
 
 /// What is posted, and for whom.
 #[derive(Clone, Debug, Deserialize)]
@@ -316,6 +340,11 @@ pub enum Error {
     /// Nobody approved this content.
     #[error("{0} needs an approval of this very picture, caption and alt text, and there is none")]
     NotApproved(PostId),
+    /// A tweet is to be taken down, and no operator ordered that.
+    #[error(
+        "nobody ordered in the table that the tweet of {0} be taken down; `spooky delete {0}` does"
+    )]
+    NotOrdered(PostId),
     /// The slot is held by another execution.
     #[error("{0}")]
     ClaimLost(String),

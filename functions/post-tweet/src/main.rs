@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
-use post_tweet::{Clients, Config, Input, post_tweet};
-use serde_json::Value;
+use post_tweet::{Clients, Config, Request, delete_tweet, post_tweet};
+use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -11,15 +11,15 @@ async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
     let clients = Clients::new(&https::aws_config().await, &config);
     run(service_fn(async |event: LambdaEvent<Value>| {
-        let lease_id = &event.context.request_id;
-        post_tweet(
-            &clients,
-            &config,
-            Timestamp::now(),
-            lease_id,
-            Input::read(event.payload)?,
-        )
-        .await
+        let now = Timestamp::now();
+        let answer = match Request::read(event.payload)? {
+            Request::Post(input) => {
+                let lease_id = &event.context.request_id;
+                json!(post_tweet(&clients, &config, now, lease_id, input).await?)
+            }
+            Request::Delete(order) => json!(delete_tweet(&clients, &config, now, order).await?),
+        };
+        Ok::<_, post_tweet::Error>(answer)
     }))
     .await
 }

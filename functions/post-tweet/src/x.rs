@@ -1,4 +1,4 @@
-//! The four requests to X. Each is sent once and signed anew.
+//! The five requests to X. Each is sent once and signed anew.
 
 use anyhow::anyhow;
 use aws_said::aws_said;
@@ -256,6 +256,42 @@ impl<'a> X<'a> {
             | StatusCode::TOO_MANY_REQUESTS => Refusal::Clear(fault(status, &headers, said)),
             _ => Refusal::Content(said),
         })
+    }
+
+    /// Takes a tweet down. May be repeated: one that is not there any more is what was wanted.
+    pub(crate) async fn delete_tweet(&self, id: &str) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Deleted {
+            deleted: bool,
+        }
+        let url = self.url(&format!("/2/tweets/{id}"));
+        let answer = self
+            .http
+            .delete(&url)
+            .header(
+                AUTHORIZATION,
+                oauth::delete(&url, &(), &self.token(), HMAC_SHA1),
+            )
+            .timeout(self.config.request_timeout)
+            .send()
+            .await;
+        if let Ok(answer) = &answer
+            && answer.status() == StatusCode::NOT_FOUND
+        {
+            return Ok(());
+        }
+        let answer: Data<Deleted> = match answered("delete the tweet", answer).await {
+            // That name is about uploads; here it is a request that X does not understand.
+            Err(Error::PictureRejected(said)) => return Err(Error::Unexpected(anyhow!(said))),
+            answer => answer?,
+        };
+        match answer.data {
+            Some(Deleted { deleted: true }) => Ok(()),
+            _ => Err(Error::ServiceUnavailable(
+                "X took the request to delete the tweet, and does not say that it is gone"
+                    .to_owned(),
+            )),
+        }
     }
 
     /// The account's own tweets since a time, newest first, at most 100.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 
 mod crashes;
+mod deletions;
 mod setting;
 
 use jiff::SignedDuration;

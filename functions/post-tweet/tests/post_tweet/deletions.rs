@@ -1,0 +1,140 @@
+//! Taking a tweet down.
+
+use post_record::{Ledger, Operator};
+use post_tweet::{Delete, Deleted, Error, Request, delete_tweet};
+use serde_json::json;
+use stand_ins::{Fault, Kind};
+
+use crate::{name, setting::Setting};
+
+impl Setting {
+    async fn order(&self) {
+        let operator = Operator {
+            by: "Ada".to_owned(),
+            reason: Some("a typo".to_owned()),
+        };
+        let table = &self.clients.table;
+        let ordered = table.order_deletion(&self.post, &operator, self.at(10));
+        assert!(matches!(ordered.await.unwrap(), post_record::Change::Made));
+    }
+
+    async fn delete(&self, seconds: i64) -> Result<Deleted, Error> {
+        let post = self.post.to_string();
+        let order = Delete { post };
+        delete_tweet(&self.clients, &self.config, self.at(seconds), order).await
+    }
+
+    fn deletes(&self) -> usize {
+        let requests = self.x.requests();
+        let of = requests.iter().filter(|(name, _)| name == "delete-tweet");
+        of.count()
+    }
+}
+
+#[tokio::test]
+async fn a_tweet_is_taken_down_on_order_once_and_its_slot_stays_taken() {
+    let setting = Setting::new().await;
+    let id = setting.enter(0).await.unwrap().id.unwrap();
+    let error = setting.delete(20).await.unwrap_err();
+    assert_eq!(name(&error), "NotOrdered");
+    assert_eq!(setting.deletes(), 0);
+
+    setting.order().await;
+    let deleted = setting.delete(20).await.unwrap();
+    assert_eq!(
+        (deleted.id.as_str(), deleted.deleted_at),
+        (id.as_str(), setting.at(20))
+    );
+    assert!(setting.x.tweets()[0].deleted_at.is_some());
+    let record = setting.record().await;
+    assert_eq!(record.ledger, Ledger::Posted);
+    assert_eq!(record.deleted_at, Some(setting.at(20)));
+    // Again it is what it was, and X is not asked.
+    assert_eq!(setting.delete(30).await.unwrap(), deleted);
+    assert_eq!(setting.deletes(), 1);
+    // The state machine is told of its tweet, and posts no other.
+    assert_eq!(setting.enter(40).await.unwrap().id, Some(id));
+    assert_eq!(setting.x.tweets().len(), 1);
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_was_lost_is_repeated_until_it_is_done() {
+    let rate = json!({"title": "Too Many Requests", "status": 429});
+    let forbidden = json!({"title": "Forbidden", "detail": "You are not authorized to delete this Tweet.", "status": 403});
+    for (kind, error) in [
+        (Kind::ResetAfter, "ServiceUnavailable"),
+        (Kind::AcceptedThenError, "ServiceUnavailable"),
+        (Kind::Empty, "ServiceUnavailable"),
+        (Kind::ResetBefore, "ServiceUnavailable"),
+        (Kind::Html { status: 502 }, "ServiceUnavailable"),
+        (
+            Kind::Status {
+                status: 429,
+                body: rate,
+            },
+            "RateLimited",
+        ),
+        (
+            Kind::Status {
+                status: 403,
+                body: forbidden,
+            },
+            "Unauthorized",
+        ),
+        (
+            Kind::Status {
+                status: 400,
+                body: json!({}),
+            },
+            "Unexpected",
+        ),
+        // An answer that says no.
+        (
+            Kind::Status {
+                status: 200,
+                body: json!({"data": {"deleted": false}}),
+            },
+            "ServiceUnavailable",
+        ),
+    ] {
+        let setting = Setting::new().await;
+        setting.enter(0).await.unwrap();
+        setting.order().await;
+        setting.x.fail(Fault::once("delete-tweet", kind.clone()));
+        let refused = setting.delete(20).await.unwrap_err();
+        assert_eq!(name(&refused), error, "{kind:?}: {refused}");
+        assert_eq!(setting.record().await.deleted_at, None, "{kind:?}");
+        setting.delete(30).await.unwrap();
+        assert_eq!(setting.record().await.deleted_at, Some(setting.at(30)));
+        assert!(setting.x.tweets()[0].deleted_at.is_some());
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_posted_is_not_taken_down() {
+    let setting = Setting::new().await;
+    let error = setting.delete(20).await.unwrap_err();
+    assert_eq!(name(&error), "InvalidInput");
+    for (payload, says) in [
+        (json!({"delete": {"post": "x"}}), "write bot/date/slot"),
+        (
+            json!({"delete": {"post": "other-days/2026-10-30/1"}}),
+            "never run",
+        ),
+    ] {
+        let Request::Delete(order) = Request::read(payload).unwrap() else {
+            panic!("that is a deletion");
+        };
+        let done = delete_tweet(&setting.clients, &setting.config, setting.at(0), order);
+        let error = done.await.unwrap_err();
+        assert_eq!(name(&error), "InvalidInput");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    for payload in [
+        json!({"delete": 1}),
+        json!({"delete": {"post": "x", "id": "1"}}),
+    ] {
+        assert_eq!(name(&Request::read(payload).unwrap_err()), "InvalidInput");
+    }
+    assert!(setting.x.requests().is_empty());
+}
