@@ -47,16 +47,22 @@ pub(crate) struct Entry {
 pub(crate) struct Override {
     slot: u32,
     change: Change,
-    pub(crate) line: usize,
+    /// Where it stands in the file; an operator's stands in none.
+    pub(crate) line: Option<usize>,
 }
 
-#[derive(Debug, Clone)]
-enum Change {
+/// What is done to one slot of one date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing is posted, for this reason.
     Skip(String),
     /// Another day, or other words for the day that is there.
     Texts {
+        /// The name of the other day.
         name: Option<String>,
+        /// What its picture shows.
         scene: Option<String>,
+        /// Its caption.
         caption: Option<String>,
     },
 }
@@ -182,6 +188,70 @@ impl Calendar {
                 };
                 nothing(format!("slot {slot} of {date}: the date has {days}"))
             }
+        }
+    }
+
+    /// Puts an operator's change of a slot in the place of what the file overrides there.
+    /// It counts like one of the file: it changes its own slot and no other, and nothing on a silent date.
+    pub fn put_over(&mut self, date: Date, slot: u32, change: Change) {
+        let overrides = self.overrides.entry(date).or_default();
+        overrides.retain(|over| over.slot != slot);
+        overrides.push(Override {
+            slot,
+            change,
+            line: None,
+        });
+        overrides.sort_by_key(|over| over.slot);
+    }
+
+    /// Why an operator's change would not do what it says, with the fix; `None` if it would.
+    pub fn cannot_put_over(&self, date: Date, slot: u32, change: &Change) -> Option<String> {
+        if let Some(reason) = self.silence(date) {
+            return Some(format!(
+                "nothing is posted on {date} anyway ({reason}); choose another date"
+            ));
+        }
+        let mut others = self.clone();
+        if let Some(overrides) = others.overrides.get_mut(&date) {
+            overrides.retain(|over| over.slot != slot);
+        }
+        let count = others.places(date).len();
+        let wanted = usize::try_from(slot).unwrap_or(usize::MAX);
+        let named = |day: &Day, name: &str| day.name.eq_ignore_ascii_case(name);
+        match change {
+            Change::Skip(_) | Change::Texts { name: None, .. } if wanted > count => Some(format!(
+                "slot {slot} of {date} has no day that could be changed; it has {count}"
+            )),
+            Change::Texts {
+                name: Some(name), ..
+            } => {
+                let sensitive = self
+                    .entries
+                    .iter()
+                    .find(|entry| entry.sensitive && named(&entry.day, name));
+                if let Some(entry) = sensitive {
+                    return Some(format!(
+                        "\"{name}\" is never posted about: it is sensitive, says line {} of {}",
+                        entry.line, self.file
+                    ));
+                }
+                if !is_plain(name) {
+                    return Some("the name is longer than 100 characters, or has a line break or braces in it; shorten it to one plain line".to_owned());
+                }
+                if wanted > count + 1 {
+                    return Some(format!(
+                        "slot {slot} of {date} comes after a slot without a day; use slot {}",
+                        count + 1
+                    ));
+                }
+                if wanted > count && others.days(date).iter().any(|day| named(day, name)) {
+                    return Some(format!(
+                        "{date} has \"{name}\" already; use a slot from 1 to {count}"
+                    ));
+                }
+                None
+            }
+            _ => None,
         }
     }
 
@@ -421,10 +491,11 @@ impl Calendar {
         for over in overrides {
             let count = self.places(date).len();
             let wanted = usize::try_from(over.slot).unwrap_or(usize::MAX);
+            let line = over.line.unwrap_or_default();
             match &over.change {
                 Change::Texts { name: None, .. } | Change::Skip(_) if wanted > count => reader
                     .problem(
-                        over.line,
+                        line,
                         format!(
                             "slot {} of {date} has no day that could be changed",
                             over.slot
@@ -440,13 +511,13 @@ impl Calendar {
                         .any(|day| day.name.eq_ignore_ascii_case(name)) =>
                 {
                     reader.problem(
-                        over.line,
+                        line,
                         format!("{date} has \"{name}\" already"),
                         format!("use a slot from 1 to {count}"),
                     );
                 }
                 Change::Texts { .. } if wanted > count + 1 => reader.problem(
-                    over.line,
+                    line,
                     format!(
                         "slot {} of {date} comes after a slot without a day",
                         over.slot
@@ -493,7 +564,10 @@ impl Override {
                     }
                 }
                 if let Some(Place::Day(day, origin)) = places.get_mut(index) {
-                    *origin = format!("the override of {date} on line {}", self.line);
+                    *origin = match self.line {
+                        Some(line) => format!("the override of {date} on line {line}"),
+                        None => format!("an operator's override of {date}"),
+                    };
                     day.scene = scene.clone().or(day.scene.take());
                     day.caption = caption.clone().or(day.caption.take());
                 }
@@ -624,7 +698,7 @@ fn read_override<'a>(reader: &mut Reader<'a>, item: Value<'a>) -> Option<Overrid
     Some(Override {
         slot,
         change,
-        line: item.line,
+        line: Some(item.line),
     })
 }
 

@@ -35,7 +35,7 @@ fn check_captions(bot: &Bot, calendar: &Calendar, problems: &mut Vec<Problem>) {
     });
     let overrides = calendar.overrides.values().flatten().map(|over| {
         let (name, caption) = over.texts();
-        (name, caption, over.line)
+        (name, caption, over.line.unwrap_or_default())
     });
     for (name, caption, line) in entries.chain(overrides) {
         let mut problem = |what, fix: &str| {
@@ -46,35 +46,48 @@ fn check_captions(bot: &Bot, calendar: &Calendar, problems: &mut Vec<Problem>) {
                 fix: fix.to_owned(),
             });
         };
-        match (name, caption) {
-            (_, Some(caption)) => {
-                if let Err(reason) = check_caption(caption) {
-                    problem(
-                        format!("the caption cannot be posted: {reason}"),
-                        caption_fix(&reason),
-                    );
-                }
-            }
-            (Some(name), None) => {
-                let mut first_reason = None;
-                let fits = bot.voice.captions.iter().any(|template| {
-                    let checked = check_caption(&Voice::caption(template, name, &[]));
-                    checked
-                        .map_err(|reason| first_reason.get_or_insert(reason).clone())
-                        .is_ok()
-                });
-                if let (false, Some(reason)) = (fits, first_reason) {
-                    problem(
-                        format!(
-                            "no caption of {} can be posted for \"{name}\": {reason}",
-                            bot.file
-                        ),
-                        caption_fix(&reason),
-                    );
-                }
-            }
-            (None, None) => {}
+        if let Some((what, fix)) = unpostable(bot, name, caption) {
+            problem(what, fix);
         }
+    }
+}
+
+/// What is wrong with the texts that an override brings in, with the fix; `None` if X takes them.
+pub fn check_texts(bot: &Bot, name: Option<&str>, caption: Option<&str>) -> Option<String> {
+    unpostable(bot, name, caption).map(|(what, fix)| format!("{what}; {fix}"))
+}
+
+fn unpostable(
+    bot: &Bot,
+    name: Option<&str>,
+    caption: Option<&str>,
+) -> Option<(String, &'static str)> {
+    match (name, caption) {
+        (_, Some(caption)) => check_caption(caption).err().map(|reason| {
+            let fix = caption_fix(&reason);
+            (format!("the caption cannot be posted: {reason}"), fix)
+        }),
+        (Some(name), None) => {
+            let mut first_reason = None;
+            let fits = bot.voice.captions.iter().any(|template| {
+                let checked = check_caption(&Voice::caption(template, name, &[]));
+                checked
+                    .map_err(|reason| first_reason.get_or_insert(reason).clone())
+                    .is_ok()
+            });
+            match (fits, first_reason) {
+                (false, Some(reason)) => {
+                    let fix = caption_fix(&reason);
+                    let what = format!(
+                        "no caption of {} can be posted for \"{name}\": {reason}",
+                        bot.file
+                    );
+                    Some((what, fix))
+                }
+                _ => None,
+            }
+        }
+        (None, None) => None,
     }
 }
 

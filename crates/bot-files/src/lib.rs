@@ -16,7 +16,7 @@ pub use bot::{
     Approval, Bot, MAX_DEADLINE, Notices, OnTimeout, Picture, Policy, Posting, Slot, Softness,
     Voice, fill, subject,
 };
-pub use calendar::{Calendar, Count, Day, Pick};
-pub use check::check;
+pub use calendar::{Calendar, Change, Count, Day, Pick};
+pub use check::{check, check_texts};
 pub use import::import;
 pub use problem::{Problem, Problems};

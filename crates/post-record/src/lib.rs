@@ -3,6 +3,7 @@
 mod approval;
 mod notice;
 mod operate;
+mod overrides;
 
 use std::{collections::HashMap, fmt, str::FromStr};
 
@@ -11,8 +12,8 @@ use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     types::{
-        AttributeValue, CancellationReason, ConditionCheck, ReturnValuesOnConditionCheckFailure,
-        TransactWriteItem, Update,
+        AttributeValue, CancellationReason, ConditionCheck, Put,
+        ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
     },
 };
 use jiff::{Timestamp, civil::Date};
@@ -23,7 +24,8 @@ pub use approval::{
     Approval, Decide, Decision, Image, MAX_ROUNDS, OnTimeout, Opened, POLICY, Verdict,
 };
 pub use notice::Pending;
-pub use operate::{Change, Operator, Switch};
+pub use operate::{Change, Deletion, Operator, Switch};
+pub use overrides::Override;
 
 /// Marks a [`Record::reason`] that says that the budget is used up.
 pub const OVER_BUDGET: &str = "over budget: ";
@@ -199,6 +201,12 @@ pub struct Record {
     /// When the tweet was known to be there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub posted_at: Option<Timestamp>,
+    /// Who wants the tweet gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Deletion>,
+    /// When the tweet was known to be gone. The slot stays taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
     /// What X said when it refused this content for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejection: Option<String>,
@@ -226,6 +234,8 @@ pub enum Claim {
     Held(Box<Record>),
     /// Another execution holds it.
     HeldByAnother(Box<Record>),
+    /// An operator has changed the slot's override since it was looked at: nothing is claimed.
+    Overridden,
 }
 
 /// The answer to a try to arm.
@@ -339,40 +349,75 @@ impl Table {
             .map(|switch| switch.reason))
     }
 
-    /// Claims the slot for `record.execution`. The first claim stays, with its pick.
+    /// Claims a slot for which no override was seen.
     pub async fn claim(&self, post: &PostId, record: &Record) -> Result<Claim, Error> {
+        self.claim_under(post, record, None).await
+    }
+
+    /// Claims the slot for `record.execution`, if its override is still the one that the pick was made with.
+    /// The first claim stays, with its pick.
+    pub async fn claim_under(
+        &self,
+        post: &PostId,
+        record: &Record,
+        seen: Option<&Override>,
+    ) -> Result<Claim, Error> {
+        let doing = "claim a slot";
+        let build = |e: aws_sdk_dynamodb::error::BuildError| Error::Refused(doing, e.to_string());
         let mut item: HashMap<String, AttributeValue> =
             serde_dynamo::to_item(record).map_err(|e| Error::Unreadable(post.to_string(), e))?;
         item.extend(post.key());
-        let written = self
-            .client
-            .put_item()
+        let put = Put::builder()
             .table_name(&self.name)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match written {
-            Ok(_) => Ok(Claim::Held(Box::new(record.clone()))),
-            Err(error) => {
-                let held = error
-                    .as_service_error()
-                    .and_then(|e| match e {
-                        aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(e) => e.item().cloned(),
-                        _ => None,
-                    });
-                let Some(held) = held else {
-                    return Err(failed("claim a slot", error));
-                };
-                let held = self::record(post, held)?;
-                Ok(if held.execution == record.execution {
+            .build()
+            .map_err(build)?;
+        let items = vec![
+            TransactWriteItem::builder().put(put).build(),
+            self.unchanged_override(post, seen)?,
+        ];
+        // Of two transactions on one item at the same moment one is cancelled, whatever its conditions say.
+        for _ in 0..5 {
+            let written = self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(items.clone()))
+                .send()
+                .await;
+            let Err(error) = written else {
+                return Ok(Claim::Held(Box::new(record.clone())));
+            };
+            use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError as E;
+            let reasons = match error.as_service_error() {
+                Some(E::TransactionCanceledException(cancelled)) => {
+                    cancelled.cancellation_reasons()
+                }
+                _ => return Err(failed(doing, error)),
+            };
+            let code = |i: usize| reasons.get(i).and_then(|reason| reason.code());
+            if code(0) == Some("ConditionalCheckFailed") {
+                let held = reasons.first().and_then(|reason| reason.item.clone());
+                let held = self::record(post, held.unwrap_or_default())?;
+                return Ok(if held.execution == record.execution {
                     Claim::Held(Box::new(held))
                 } else {
                     Claim::HeldByAnother(Box::new(held))
-                })
+                });
+            }
+            if code(1) == Some("ConditionalCheckFailed") {
+                return Ok(Claim::Overridden);
+            }
+            if !reasons
+                .iter()
+                .any(|reason| reason.code() == Some("TransactionConflict"))
+            {
+                return Err(failed(doing, error));
             }
         }
+        let why = "other transactions were at the same item each time";
+        Err(Error::Unavailable(doing, why.to_owned()))
     }
 
     /// Keeps the media key of an upload. None is ever overwritten, since any may turn up on the timeline.

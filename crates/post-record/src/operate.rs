@@ -26,6 +26,17 @@ pub struct Operator {
     pub reason: Option<String>,
 }
 
+/// Who wants a tweet gone, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// A name.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When they said so.
+    pub at: Timestamp,
+}
+
 /// The answer to an operator's change of a slot.
 #[derive(Debug)]
 pub enum Change {
@@ -154,6 +165,43 @@ impl Table {
         let details = json!({"tweetId": tweet_id});
         self.change(post, update, Vec::new(), "attached", operator, details, now)
             .await
+    }
+
+    /// Orders that the tweet of a post be taken down; `post-tweet` does it, and only with this order.
+    /// Refused where nothing is posted. Ordered again, the first order stays, and both are in the audit trail.
+    pub async fn order_deletion(
+        &self,
+        post: &PostId,
+        operator: &Operator,
+        now: Timestamp,
+    ) -> Result<Change, Error> {
+        let deletion = Deletion {
+            by: operator.by.clone(),
+            reason: operator.reason.clone().unwrap_or_default(),
+            at: now,
+        };
+        let deletion: AttributeValue = serde_dynamo::to_attribute_value(deletion)
+            .map_err(|e| Error::Unreadable(post.to_string(), e))?;
+        let update = Update::builder()
+            .update_expression("SET deletion = if_not_exists(deletion, :deletion)")
+            .condition_expression("ledger = :posted AND attribute_exists(tweetId)")
+            .expression_attribute_values(":deletion", deletion)
+            .expression_attribute_values(":posted", text("posted"));
+        let what = "deletion-ordered";
+        self.change(post, update, Vec::new(), what, operator, json!({}), now)
+            .await
+    }
+
+    /// Records that the tweet of a post is gone, once. False if nobody ordered that.
+    pub async fn deleted(&self, post: &PostId, now: Timestamp) -> Result<bool, Error> {
+        self.update(
+            post,
+            "record a deletion",
+            "SET deletedAt = if_not_exists(deletedAt, :at)",
+            "ledger = :posted AND attribute_exists(deletion)",
+            [(":at", text(now.to_string())), (":posted", text("posted"))],
+        )
+        .await
     }
 
     /// Lets a post that is too late be posted all the same. Refused where it cannot be late, has ended or was sent.
@@ -438,7 +486,7 @@ impl Table {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    fn settings_audit(
+    pub(crate) fn settings_audit(
         &self,
         bot: &str,
         what: &str,
@@ -488,6 +536,17 @@ impl Table {
             TransactWriteItem::builder().put(audit).build(),
         ];
         items.extend(others);
+        self.transact_unless(doing, post, items).await
+    }
+
+    /// Writes all or nothing; refused if a condition does not hold, with the slot's item if the condition is on it
+    /// and asks for it.
+    pub(crate) async fn transact_unless(
+        &self,
+        doing: &'static str,
+        post: &PostId,
+        items: Vec<TransactWriteItem>,
+    ) -> Result<Change, Error> {
         // Of two transactions on one item at the same moment one is cancelled, whatever its conditions say.
         for _ in 0..5 {
             let written = self
@@ -507,7 +566,7 @@ impl Table {
             };
             let has = |code| reasons.iter().any(|reason| reason.code() == Some(code));
             if has("ConditionalCheckFailed") {
-                let item = reasons.first().and_then(|reason| reason.item.clone());
+                let item = reasons.iter().find_map(|reason| reason.item.clone());
                 let there = item.map(|item| record(post, item)).transpose()?;
                 return Ok(Change::Refused(there.map(Box::new)));
             }
@@ -525,6 +584,6 @@ pub(crate) fn open(bot: &str) -> String {
     format!("{bot}#open")
 }
 
-fn build(doing: &'static str, error: BuildError) -> Error {
+pub(crate) fn build(doing: &'static str, error: BuildError) -> Error {
     Error::Refused(doing, error.to_string())
 }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use jiff::{SignedDuration, Timestamp};
 use ministack::MiniStack;
 use post_record::{
-    Arm, Armed, Change, Claim, Ledger, Operator, Outcome, PostId, Record, Switch, Table,
+    Arm, Armed, Change, Claim, Ledger, Operator, Outcome, Override, PostId, Record, Switch, Table,
 };
 use serde_json::json;
 
@@ -296,4 +296,112 @@ async fn only_a_scheduled_post_that_was_not_sent_may_be_allowed_to_be_late() {
     assert_eq!(read(&table, &post).await.allow_late.as_deref(), Some("Ada"));
     assert_eq!(arm(&table, &post, OLD, "two").await, Armed::Yes);
     assert!(!made(&allow().await.unwrap()));
+}
+
+fn over(post: &PostId, name: &str, at: Timestamp) -> Override {
+    Override {
+        post: post.to_string(),
+        name: Some(name.to_owned()),
+        by: "Ada".to_owned(),
+        at,
+        ..Override::default()
+    }
+}
+
+#[tokio::test]
+async fn a_slot_is_claimed_only_with_the_override_that_was_seen_and_overridden_only_while_it_is_free()
+ {
+    let table = table().await;
+    let post: PostId = "spooky-days/2026-10-30/1".parse().unwrap();
+    let first = over(&post, "National Bat Day", now());
+    let put = async |over: &Override, at: Timestamp| {
+        let changed = table.override_slot(&post, over, &operator(), at).await;
+        changed.unwrap()
+    };
+    assert!(matches!(put(&first, now()).await, Change::Made));
+    assert_eq!(table.overriding(&post).await.unwrap(), Some(first.clone()));
+    // Whoever picked without it, or with an older one, claims nothing.
+    let run = record(&post, OLD);
+    let claim = table.claim(&post, &run).await.unwrap();
+    assert!(matches!(claim, Claim::Overridden));
+    let second = over(&post, "National Owl Day", later(1));
+    assert!(matches!(put(&second, later(1)).await, Change::Made));
+    let claim = async |seen| table.claim_under(&post, &run, seen).await.unwrap();
+    assert!(matches!(claim(Some(&first)).await, Claim::Overridden));
+    assert!(table.read(&post).await.unwrap().is_none());
+    assert!(matches!(claim(Some(&second)).await, Claim::Held(_)));
+    // Entered again, the claim counts, whatever was seen.
+    assert!(matches!(claim(None).await, Claim::Held(_)));
+
+    let third = over(&post, "National Cat Day", later(2));
+    let Change::Refused(Some(held)) = put(&third, later(2)).await else {
+        panic!("a held slot was overridden");
+    };
+    assert_eq!(held.execution, OLD);
+    let undone = table.undo_override(&post, &operator(), later(2)).await;
+    assert!(matches!(undone.unwrap(), Change::Refused(Some(_))));
+    let finished = table
+        .finish(&post, OLD, Outcome::Expired, None, &json!({}), later(3))
+        .await;
+    assert!(finished.unwrap());
+    assert!(matches!(put(&third, later(4)).await, Change::Made));
+    assert_eq!(table.overrides("spooky-days").await.unwrap(), [third]);
+    let undone = table.undo_override(&post, &operator(), later(5)).await;
+    assert!(matches!(undone.unwrap(), Change::Made));
+    assert!(table.overrides("spooky-days").await.unwrap().is_empty());
+
+    let lines = table.audit_trail(&post).await.unwrap();
+    let told: Vec<(&str, &str)> = lines
+        .iter()
+        .map(|line| (line.what.as_str(), line.details["by"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("overridden", "Ada"),
+            ("overridden", "Ada"),
+            ("overridden", "Ada"),
+            ("override-undone", "Ada")
+        ]
+    );
+    assert_eq!(lines[0].details["reason"], "to see");
+    assert_eq!(lines[0].details["name"], "National Bat Day");
+}
+
+#[tokio::test]
+async fn an_override_and_a_claim_at_the_same_moment_never_both_get_through_unseen() {
+    let table = table().await;
+    for slot in 1..=20 {
+        let post: PostId = format!("spooky-days/2026-10-30/{slot}").parse().unwrap();
+        let (run, over) = (record(&post, OLD), over(&post, "National Bat Day", now()));
+        let by = operator();
+        let (claim, change) = tokio::join!(
+            table.claim(&post, &run),
+            table.override_slot(&post, &over, &by, now())
+        );
+        match (claim.unwrap(), change.unwrap()) {
+            (Claim::Held(_), Change::Refused(_)) | (Claim::Overridden, Change::Made) => {}
+            other => panic!("slot {slot}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_posted_and_was_ordered_gone_is_recorded_as_deleted() {
+    let table = table().await;
+    let (post, _) = claimed(&table, 1).await;
+    let order = async |at| table.order_deletion(&post, &operator(), at).await.unwrap();
+    assert!(matches!(order(now()).await, Change::Refused(Some(_))));
+    assert_eq!(arm(&table, &post, OLD, "one").await, Armed::Yes);
+    assert!(matches!(order(now()).await, Change::Refused(Some(_))));
+    assert!(table.posted(&post, "7", now()).await.unwrap());
+    assert!(!table.deleted(&post, now()).await.unwrap());
+    assert!(matches!(order(later(1)).await, Change::Made));
+    assert!(matches!(order(later(2)).await, Change::Made));
+    assert!(table.deleted(&post, later(3)).await.unwrap());
+    assert!(table.deleted(&post, later(4)).await.unwrap());
+    let record = table.read(&post).await.unwrap().unwrap();
+    assert_eq!(record.ledger, Ledger::Posted);
+    assert_eq!(record.deletion.unwrap().at, later(1));
+    assert_eq!(record.deleted_at, Some(later(3)));
 }

@@ -4,10 +4,10 @@ use anyhow::anyhow;
 use aws_config::SdkConfig;
 use aws_said::aws_said;
 use aws_sdk_s3::error::SdkError;
-use bot_files::{Approval, Bot, Calendar, Day, Pick, Picture, Policy, Voice};
+use bot_files::{Approval, Bot, Calendar, Change, Day, Pick, Picture, Policy, Voice};
 use jiff::{Timestamp, civil::Date};
 use lambda_runtime::Diagnostic;
-use post_record::{Claim, Ledger, PostId, Record, Table, is_bot_name};
+use post_record::{Claim, Ledger, Override, PostId, Record, Table, is_bot_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -138,8 +138,15 @@ pub async fn pick_day(
     }
     let (calendar_text, calendar_version) =
         file(clients, config, &input.bot, "calendar.toml").await?;
-    let calendar = Calendar::parse(&format!("{}/calendar.toml", input.bot), &calendar_text)
+    let mut calendar = Calendar::parse(&format!("{}/calendar.toml", input.bot), &calendar_text)
         .map_err(|e| Error::BotFilesInvalid(e.to_string()))?;
+    let mut overriding = None;
+    for over in clients.table.overrides_on(&post.bot, date).await? {
+        calendar.put_over(date, over.slot()?, change(&over));
+        if over.slot()? == slot {
+            overriding = Some(over);
+        }
+    }
 
     let slot_time = slot_time(&bot, when, date, slot, now)?;
     let mut output = Output {
@@ -202,6 +209,8 @@ pub async fn pick_day(
         looks: 0,
         tweet_id: None,
         posted_at: None,
+        deletion: None,
+        deleted_at: None,
         rejection: None,
         outcome: None,
         reason: None,
@@ -213,7 +222,14 @@ pub async fn pick_day(
         clients.table.pick(&post, &record).await?;
     }
     // What was taken over is held by now, with this pick, or with that of another entry that was faster.
-    match clients.table.claim(&post, &record).await? {
+    match clients
+        .table
+        .claim_under(&post, &record, overriding.as_ref())
+        .await?
+    {
+        Claim::Overridden => Err(Error::ServiceUnavailable(format!(
+            "an operator changed the override of {post} at this very moment; it is picked again"
+        ))),
         Claim::Held(held) | Claim::HeldByAnother(held) => {
             held_answer(&post, &input.execution, *held)
         }
@@ -290,6 +306,18 @@ impl From<post_record::Error> for Error {
             post_record::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
             _ => Error::Unexpected(error.into()),
         }
+    }
+}
+
+/// What an operator wants instead.
+fn change(over: &Override) -> Change {
+    match &over.skip {
+        Some(reason) => Change::Skip(reason.clone()),
+        None => Change::Texts {
+            name: over.name.clone(),
+            scene: over.scene.clone(),
+            caption: over.caption.clone(),
+        },
     }
 }
 

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use ministack::MiniStack;
 use pick_day::{Clients, Config, Error, Files, Input, Output, Status, pick_day};
-use post_record::{Change, Ledger, Operator, Record};
+use post_record::{Change, Ledger, Operator, Override, Record};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use wiremock::{
@@ -733,6 +733,83 @@ async fn who_was_given_the_slot_picks_afresh_once_and_meanwhile_another_is_a_dup
         .await
         .unwrap();
     assert_eq!(office.pick(new).await.unwrap(), picked);
+}
+
+#[tokio::test]
+async fn what_an_operator_has_set_for_a_slot_counts_before_the_calendar() {
+    let office = Office::new().await.unwrap();
+    let operator = Operator {
+        by: "Ada".to_owned(),
+        reason: Some("to see".to_owned()),
+    };
+    let table = &office.clients.table;
+    let name = |name: &str| Override {
+        name: Some(name.to_owned()),
+        ..Override::default()
+    };
+    for (post, over, told) in [
+        (
+            "2026-10-31/1",
+            name("National Bat Day"),
+            Ok("National Bat Day"),
+        ),
+        // The two change places, so that none is posted twice.
+        (
+            "2026-10-30/1",
+            name("Haunted Refrigerator Night"),
+            Ok("Haunted Refrigerator Night"),
+        ),
+        // Over the calendar's own override, which skips it.
+        (
+            "2026-12-25/1",
+            name("National Owl Day"),
+            Ok("National Owl Day"),
+        ),
+        (
+            "2027-10-31/1",
+            Override {
+                skip: Some("a strike".to_owned()),
+                ..Override::default()
+            },
+            Err("skipped: a strike"),
+        ),
+        // Silence is stronger than any wish.
+        (
+            "2026-11-11/1",
+            name("National Bat Day"),
+            Err("remembrance: Veterans Day"),
+        ),
+        (
+            "2026-12-24/1",
+            name("National Bat Day"),
+            Err("blackout: the family is home"),
+        ),
+    ] {
+        let post = format!("{BOT}/{post}");
+        let over = Override {
+            post: post.clone(),
+            by: "Ada".to_owned(),
+            at: now(),
+            ..over
+        };
+        let id = post.parse().unwrap();
+        let set = table.override_slot(&id, &over, &operator, now()).await;
+        assert!(matches!(set.unwrap(), Change::Made), "{post}");
+        let date = post.split('/').nth(1).unwrap();
+        let picked = office.pick(ad_hoc(date)).await.unwrap();
+        match told {
+            Ok(name) => assert_eq!(picked.day.as_ref().unwrap().name, name, "{post}"),
+            Err(reason) => assert_eq!(picked.reason.as_deref(), Some(reason), "{post}"),
+        }
+        // Whoever enters again gets the same.
+        assert_eq!(office.pick(ad_hoc(date)).await.unwrap(), picked);
+    }
+    let second = Input {
+        slot: 2,
+        ..ad_hoc("2026-10-30")
+    };
+    let picked = office.pick(second).await.unwrap();
+    assert_eq!(picked.day.unwrap().name, "National Candy Corn Day");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,6 +111,8 @@ impl Archive {
             looks: 0,
             tweet_id: None,
             posted_at: None,
+            deletion: None,
+            deleted_at: None,
             rejection: None,
             outcome: None,
             reason: None,
