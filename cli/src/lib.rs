@@ -3,9 +3,11 @@
 mod approvals;
 mod calendar;
 pub mod cloud;
+mod delete;
 mod demo;
 mod local;
 mod operate;
+mod overrides;
 mod page;
 mod place;
 mod preview;
@@ -72,11 +74,17 @@ enum Command {
     Attach(operate::Attach),
     /// Let a post that is too late be posted all the same.
     AllowLate(operate::AllowLate),
+    /// Post nothing in a slot to come.
+    Skip(overrides::Skip),
+    /// Give a slot to come another day, or other words for its day.
+    Override(overrides::Instead),
+    /// Take the tweet of a post down; the slot stays taken.
+    Delete(delete::Delete),
     /// Stop a bot: nothing is posted until the time, or until it is resumed.
     Pause(operate::Pause),
     /// Lift the pause of a bot.
     Resume(operate::Resume),
-    /// Show whether a bot is paused, and which posts may or may not be on X.
+    /// Show whether a bot is paused, what is set for slots to come, and which posts may or may not be on X.
     Status(operate::Status),
 }
 
@@ -119,6 +127,9 @@ pub async fn run(cli: Cli) -> ExitCode {
             Command::Redrive(redrive) => redrive.run(place).await,
             Command::Attach(attach) => attach.run(place).await,
             Command::AllowLate(allow) => allow.run(place).await,
+            Command::Skip(skip) => skip.run(place).await,
+            Command::Override(instead) => instead.run(place).await,
+            Command::Delete(delete) => delete.run(place).await,
             Command::Pause(pause) => pause.run(place).await,
             Command::Resume(resume) => resume.run(place).await,
             Command::Status(status) => status.run(place).await,

@@ -3,8 +3,8 @@
 use anyhow::{Context, bail, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
-use jiff::Timestamp;
-use post_record::{Change, DUPLICATE, Ledger, Operator, Outcome, PostId, Record, Switch};
+use jiff::{Timestamp, tz::TimeZone};
+use post_record::{Change, DUPLICATE, Ledger, Operator, Outcome, Override, PostId, Record, Switch};
 use serde_json::{Value, json};
 
 use crate::{
@@ -65,7 +65,7 @@ pub struct Resume {
     whose: Whose,
 }
 
-/// Show whether a bot is paused, and which posts may or may not be on X.
+/// Show whether a bot is paused, what is set for slots to come, and which posts may or may not be on X.
 #[derive(Debug, Args)]
 pub struct Status {
     #[command(flatten)]
@@ -197,6 +197,13 @@ async fn state(cloud: &Cloud, bot: &str, json: bool, now: Timestamp) -> anyhow::
     let switch = cloud.table.switch(bot).await?;
     let paused = switch.filter(|switch| !switch.is_over(now));
     let armed = cloud.table.armed(bot).await?;
+    // Kept for a month, and of interest until their date is over everywhere.
+    let yesterday = now.to_zoned_datetime(TimeZone::UTC).date().yesterday()?;
+    let mut overrides = cloud.table.overrides(bot).await?;
+    overrides.retain(|over| {
+        let post: Result<PostId, _> = over.post.parse();
+        post.is_ok_and(|post| post.date >= yesterday)
+    });
     if json {
         let listed: Vec<Value> = armed
             .iter()
@@ -209,16 +216,39 @@ async fn state(cloud: &Cloud, bot: &str, json: bool, now: Timestamp) -> anyhow::
                 })
             })
             .collect();
-        return say(&json!({"bot": bot, "paused": paused, "armed": listed}).to_string());
+        return say(
+            &json!({"bot": bot, "paused": paused, "overrides": overrides, "armed": listed})
+                .to_string(),
+        );
     }
     let mut lines = vec![match &paused {
         Some(switch) => says(bot, switch)?,
         None => format!("{bot} is not paused"),
     }];
+    for over in &overrides {
+        lines.push(format!("{} {}, says {}", over.post, wish(over), over.by));
+    }
     for record in &armed {
         lines.push(format!("{} {}", record.post, ledger(record, now)));
     }
     say(&lines.join("\n"))
+}
+
+/// What an override says, after the name of the post.
+fn wish(over: &Override) -> String {
+    if let Some(reason) = &over.skip {
+        return format!("is skipped: {reason}");
+    }
+    let texts = [
+        ("day", &over.name),
+        ("scene", &over.scene),
+        ("caption", &over.caption),
+    ];
+    let texts: Vec<String> = texts
+        .into_iter()
+        .filter_map(|(what, text)| Some(format!("{what} \"{}\"", text.as_ref()?)))
+        .collect();
+    format!("has another {}", texts.join(", another "))
 }
 
 fn says(bot: &str, switch: &Switch) -> anyhow::Result<String> {
@@ -305,7 +335,10 @@ pub(crate) fn ledger(record: &Record, now: Timestamp) -> String {
             "may or may not be on X; the timeline was looked at {} times: see `spooky redrive {}`",
             record.looks, record.post
         ),
-        Ledger::Posted => format!("is posted: {}", address(record)),
+        Ledger::Posted => match record.deleted_at {
+            Some(at) => format!("was posted as {} and taken down at {at}", address(record)),
+            None => format!("is posted: {}", address(record)),
+        },
         Ledger::Rejected => format!(
             "was refused by X: {}",
             record.rejection.as_deref().unwrap_or_default()
