@@ -1,18 +1,26 @@
 //! `spooky local`.
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
+use std::{
+    collections::HashSet,
+    fs::{File, TryLockError},
+    path::PathBuf,
+    time::Duration,
+};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use aws_sdk_sfn::types::ExecutionStatus;
 use bot_files::Bot;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use ministack::{Account, MiniStack, Options};
+use post_record::Operator;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Files, Progress, Which,
-    cloud::{self, Cloud},
+    cloud::{self, Cloud, Run},
     demo::Servers,
+    redrive,
     review::Mails,
     say,
 };
@@ -28,6 +36,9 @@ pub struct Local {
 
 /// The one account of the local cloud, so that the next start finds everything again.
 const ACCOUNT: u64 = 310_000_000_000;
+
+/// The error of an execution that was running when the emulator stopped.
+const CUT_OFF: &str = "States.ServiceRestart";
 
 /// Where a running local cloud is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +56,18 @@ impl Local {
         let files = Files::read(&self.which.bot)?;
         let directory = directory();
         std::fs::create_dir_all(&directory)?;
+        // Freed when the process ends, however it does.
+        let lock = File::create(directory.join("lock"))?;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            bail!(
+                "another `spooky local` is running here: use that one, or stop it with Ctrl-C in its terminal first"
+            );
+        }
+        // On the same port, the links of mails that were sent before stay right.
+        let port = std::fs::read(directory.join("local.json"))
+            .ok()
+            .and_then(|text| serde_json::from_slice::<Place>(&text).ok())
+            .and_then(|place| place.url.rsplit(':').next()?.parse().ok());
         let providers = self.servers.start(Some(directory.join("timeline"))).await?;
         let progress = Progress::new();
         progress.step("building the functions");
@@ -52,6 +75,7 @@ impl Local {
         progress.step("starting the local cloud");
         let ministack = MiniStack::start(Options {
             directory: Some(directory.join("cloud")),
+            port,
             wait_scale: None,
         })
         .await?;
@@ -63,6 +87,7 @@ impl Local {
         };
         std::fs::write(directory.join("local.json"), serde_json::to_vec(&place)?)?;
         drop(progress);
+        go_on(&cloud).await?;
         say(&format!(
             "The local cloud is up; Ctrl-C stops it, and the next start goes on with its state.\n\
              AWS endpoint:  {} (access key {}, secret test, region {})\n\
@@ -121,6 +146,58 @@ impl Local {
             }
         }
     }
+}
+
+/// Goes on with the runs that the stop of the local cloud has cut off, each from the state that it was in.
+async fn go_on(cloud: &Cloud) -> anyhow::Result<()> {
+    let operator = Operator {
+        by: "spooky local".to_owned(),
+        reason: Some("restart of the local cloud".to_owned()),
+    };
+    for run in cloud.runs().await? {
+        // One that cannot go on does not keep the others, or the local cloud, waiting.
+        match go_on_with(cloud, &run, &operator).await {
+            Ok(None) => {}
+            Ok(Some(told)) => say(&told)?,
+            Err(error) => say(&format!(
+                "{} was cut off and cannot go on: {error:#}; type `spooky show {}`",
+                run.first.arn, run.first.arn
+            ))?,
+        }
+    }
+    Ok(())
+}
+
+/// Goes on with a run if it was cut off, and says so.
+async fn go_on_with(
+    cloud: &Cloud,
+    run: &Run,
+    operator: &Operator,
+) -> anyhow::Result<Option<String>> {
+    let last = run.last();
+    if last.status != ExecutionStatus::Failed {
+        return Ok(None);
+    }
+    let described = cloud.described(&last.arn).await?;
+    if described.is_none_or(|there| there.error() != Some(CUT_OFF)) {
+        return Ok(None);
+    }
+    let post = redrive::post_of_run(cloud, run).await?;
+    let record = match &post {
+        Some(post) => cloud.table.read(post).await?,
+        None => None,
+    };
+    // Another run has the slot by now, or this one has its end on record.
+    if record
+        .as_ref()
+        .is_some_and(|record| !run.holds(&record.execution) || record.outcome.is_some())
+    {
+        return Ok(None);
+    }
+    let claimed = post.as_ref().filter(|_| record.is_some());
+    let execution = cloud.continue_from(claimed, run, operator).await?;
+    let name = post.map_or_else(|| run.first.arn.clone(), |post| post.to_string());
+    Ok(Some(format!("goes on with {name}: {execution}")))
 }
 
 /// The slots whose schedule fires after one time and not after another: number and time of firing.

@@ -317,10 +317,7 @@ impl Redrive {
                 self.what
             )
         })?;
-        let described = cloud.described(&run.first.arn).await?;
-        let described = described.with_context(|| format!("{} is gone", run.first.arn))?;
-        let input: Value = serde_json::from_str(described.input().unwrap_or_default())?;
-        let post = post_of(cloud, &input).await?.with_context(|| {
+        let post = post_of_run(cloud, &run).await?.with_context(|| {
             format!(
                 "the input of {} names no slot, and a redrive would have the same input; type `spooky run`",
                 run.first.arn
@@ -402,6 +399,14 @@ async fn may_cost(
         cost += post_tweet::COST_USD;
     }
     Ok(cost)
+}
+
+/// The post that a run is about, if the input of its execution names one.
+pub(crate) async fn post_of_run(cloud: &Cloud, run: &Run) -> anyhow::Result<Option<PostId>> {
+    let described = cloud.described(&run.first.arn).await?;
+    let described = described.with_context(|| format!("{} is gone", run.first.arn))?;
+    let input: Value = serde_json::from_str(described.input().unwrap_or_default())?;
+    post_of(cloud, &input).await
 }
 
 /// The post that an execution's input is about, if it names one.

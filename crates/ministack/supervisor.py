@@ -1,4 +1,7 @@
-"""Runs a command and ends it when standard input ends, which it does when the parent is gone, however it went."""
+"""Runs a command and ends it when standard input ends, which it does when the parent is gone, however it went.
+
+The first argument is a file for the number of the command's process.
+"""
 
 import os
 import signal
@@ -8,7 +11,9 @@ import threading
 
 # Ctrl-C in a terminal reaches every process; the parent decides when the emulator stops.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+child = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, start_new_session=True)
+with open(sys.argv[1], "w") as file:
+    file.write(str(child.pid))
 
 
 def stop_with_parent():

@@ -7,6 +7,7 @@ mod aws;
 mod notices;
 mod operate;
 mod page;
+mod restart;
 mod setting;
 
 use jiff::civil::Date;

@@ -190,7 +190,7 @@ fn asks(mail: &Mail) -> bool {
 }
 
 /// The functions, built once.
-async fn zips() -> &'static Zips {
+pub async fn zips() -> &'static Zips {
     static ZIPS: OnceCell<Zips> = OnceCell::const_new();
     ZIPS.get_or_init(async || build_functions().await.unwrap())
         .await
@@ -246,6 +246,26 @@ impl Terminal {
         }
     }
 
+    /// One in whose directory `spooky local` itself can be started, with what this build has made.
+    pub async fn of_its_own() -> Terminal {
+        zips().await;
+        let target = tempfile::tempdir().unwrap();
+        let built = ministack::target_directory().canonicalize().unwrap();
+        for name in ["debug", "release", "ministack"] {
+            std::os::unix::fs::symlink(built.join(name), target.path().join(name)).unwrap();
+        }
+        Terminal {
+            target,
+            // The functions are built.
+            environment: vec![("CARGO", "true".to_owned())],
+        }
+    }
+
+    /// A directory of the build, such as `local`.
+    pub fn directory(&self, name: &str) -> std::path::PathBuf {
+        self.target.path().join(name)
+    }
+
     /// One that knows of no local cloud, only where AWS is, as an owner's does.
     pub fn on_aws(url: &str, account: &str) -> Terminal {
         let target = tempfile::tempdir().unwrap();
@@ -278,21 +298,7 @@ impl Terminal {
     /// Runs the command with something on its standard input.
     pub async fn typing(&self, arguments: &[&str], input: &str) -> Said {
         use tokio::io::AsyncWriteExt;
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_spooky"));
-        for name in ["AWS_PROFILE", "SPOOKY_ENV"] {
-            command.env_remove(name);
-        }
-        let mut child = command
-            .args(arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .env("CARGO_TARGET_DIR", self.target.path())
-            .env("USER", "operator")
-            .stdin(std::process::Stdio::piped())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        let mut child = self.start(arguments);
         let mut stdin = child.stdin.take().unwrap();
         // A command that reads nothing may have ended by now.
         let _ = stdin.write_all(input.as_bytes()).await;
@@ -304,6 +310,25 @@ impl Terminal {
             out: text(&output.stdout),
             err: text(&output.stderr),
         }
+    }
+
+    /// Starts the command.
+    pub fn start(&self, arguments: &[&str]) -> tokio::process::Child {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_spooky"));
+        for name in ["AWS_PROFILE", "SPOOKY_ENV"] {
+            command.env_remove(name);
+        }
+        command
+            .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env("CARGO_TARGET_DIR", self.target.path())
+            .env("USER", "operator")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
     }
 }
 

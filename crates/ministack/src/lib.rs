@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -36,6 +36,8 @@ pub const REGION: &str = "us-east-1";
 pub struct Options {
     /// Where its state is kept from one start to the next; in memory without one.
     pub directory: Option<PathBuf>,
+    /// The port it is to have if that is free, so that addresses of an earlier start stay right.
+    pub port: Option<u16>,
     /// What waits and retry intervals of Step Functions are multiplied with; 0 skips them.
     pub wait_scale: Option<f64>,
 }
@@ -53,13 +55,14 @@ pub struct MiniStack {
 
 impl MiniStack {
     /// Installs the emulator if it is not there, starts it, and waits until it answers.
+    /// One of an earlier start that still has the directory is ended first, so that its state is found.
     pub async fn start(options: Options) -> anyhow::Result<MiniStack> {
         let venv = tokio::task::spawn_blocking(install).await??;
         let temporary = TempDir::with_prefix("spooky-ministack-")?;
         // Between finding a free port and listening on it, somebody else may take it.
         let mut last = None;
-        for _ in 0..5 {
-            match launch(&venv, &options, temporary.path()).await {
+        for port in [options.port, None, None, None, None] {
+            match launch(&venv, &options, port, temporary.path()).await {
                 Ok((url, supervisor, log)) => {
                     return Ok(MiniStack {
                         url,
@@ -256,19 +259,33 @@ fn end(mut supervisor: Child) {
 async fn launch(
     venv: &Path,
     options: &Options,
+    port: Option<u16>,
     temporary: &Path,
 ) -> anyhow::Result<(String, Child, PathBuf)> {
-    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+    let free = TcpListener::bind(("127.0.0.1", port.unwrap_or(0)))
+        .or_else(|_| TcpListener::bind(("127.0.0.1", 0)))?;
+    let port = free.local_addr()?.port();
+    drop(free);
     let url = format!("http://127.0.0.1:{port}");
     let state = options.directory.as_deref().unwrap_or(temporary);
     fs::create_dir_all(state).with_context(|| format!("making {}", state.display()))?;
     let log = state.join("ministack.log");
     // An unread pipe would stop the emulator once it is full, so it writes to a file.
-    let output = File::create(&log).with_context(|| format!("writing {}", log.display()))?;
+    // Whoever has the file open as its output has it locked: the lock goes when the last of them has ended.
+    let output = File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(&log)
+        .with_context(|| format!("writing {}", log.display()))?;
+    let pid = state.join("ministack.pid");
+    take(&output, &pid).await?;
+    output.set_len(0)?;
 
     let mut command = Command::new(venv.join("bin").join("python"));
     command
         .args(["-c", SUPERVISOR])
+        .arg(&pid)
         .arg(venv.join("bin").join("ministack"))
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -312,6 +329,34 @@ async fn launch(
     bail!(
         "the emulator does not answer at {health}; its log is {}",
         log.display()
+    )
+}
+
+/// Locks the log, once the emulator of an earlier start has ended. With its parent killed it ends by itself, after it
+/// has saved its state; if what watches over it was killed too, it is told to.
+async fn take(log: &File, pid: &Path) -> anyhow::Result<()> {
+    // A little longer than the supervisor waits for an orderly end.
+    const TRIES: u32 = 400;
+    for tried in 0..=2 * TRIES {
+        match log.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => {
+                return Err(error).context("locking the log of the emulator");
+            }
+        }
+        if tried == TRIES
+            && let Ok(pid) = fs::read_to_string(pid)
+        {
+            // While the log is locked that process is there, and no other has its number.
+            let told = Command::new("kill").arg(pid.trim()).status();
+            told.context("ending the emulator of an earlier start")?;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    bail!(
+        "the emulator of an earlier start does not end; its process number is in {}",
+        pid.display()
     )
 }
 
