@@ -71,7 +71,8 @@ impl Approvals {
         let now = Timestamp::now();
         let mut lines = Vec::new();
         let mut listed = Vec::new();
-        for (post, round) in cloud.table.waiting_approvals(&self.which.bot).await? {
+        for waiting in cloud.table.waiting_approvals(&self.which.bot).await? {
+            let (post, round) = waiting?;
             let Some(approval) = cloud.table.approval(&post, round).await? else {
                 continue;
             };

@@ -116,12 +116,12 @@ impl Local {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let now = Timestamp::now();
-            for (number, at) in due(bot, looked, now)? {
-                if started.insert((number, at)) {
-                    let execution = cloud
-                        .start(&cloud::scheduled(&self.which.bot, number, at))
-                        .await?;
-                    say(&format!("started slot {number} of {at}: {execution}"))?;
+            for start in bot.starts(looked, now)? {
+                if started.insert(start) {
+                    let (slot, at) = (start.slot, start.at);
+                    let input = cloud::scheduled(&self.which.bot, slot, at);
+                    let execution = cloud.start(&input).await?;
+                    say(&format!("started slot {slot} of {at}: {execution}"))?;
                 }
             }
             looked = now;
@@ -200,35 +200,6 @@ async fn go_on_with(
     Ok(Some(format!("goes on with {name}: {execution}")))
 }
 
-/// The slots whose schedule fires after one time and not after another: number and time of firing.
-fn due(bot: &Bot, after: Timestamp, until: Timestamp) -> anyhow::Result<Vec<(u32, Timestamp)>> {
-    let zone = bot.time_zone();
-    let mut due = Vec::new();
-    let mut date = after.to_zoned_datetime(zone.clone()).date();
-    // A lead never reaches back past midnight, so the date of firing is the date of the slot.
-    let last = until
-        .checked_add(SignedDuration::from_hours(24))?
-        .to_zoned_datetime(zone.clone())
-        .date();
-    while date <= last {
-        for (number, slot) in (1..).zip(&bot.slots) {
-            if !slot.weekdays.contains(&date.weekday()) {
-                continue;
-            }
-            let at = date
-                .to_datetime(slot.time)
-                .to_zoned_datetime(zone.clone())?
-                .timestamp();
-            let fires = at.checked_sub(slot.lead)?;
-            if after < fires && fires <= until {
-                due.push((number, fires));
-            }
-        }
-        date = date.tomorrow()?;
-    }
-    Ok(due)
-}
-
 /// The local cloud that another `spooky` has started.
 pub(crate) async fn running() -> anyhow::Result<Cloud> {
     let start = "start it with `cargo run -- local` in another terminal";
@@ -239,27 +210,4 @@ pub(crate) async fn running() -> anyhow::Result<Cloud> {
     std::net::TcpStream::connect(address)
         .with_context(|| format!("the local cloud is not running: {start}"))?;
     Ok(Cloud::of(&Account::at(&place.url, &place.account)).await)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slot_is_due_at_its_local_time_in_winter_and_in_summer() {
-        let files = Files::read("spooky-days").unwrap();
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let fires = |from: &str, to: &str| due(&files.bot, at(from), at(to)).unwrap();
-        // 8:00 in New York less the lead of two hours.
-        assert_eq!(
-            fires("2026-11-24T00:00:00Z", "2026-11-24T23:00:00Z"),
-            [(1, at("2026-11-24T11:00:00Z"))]
-        );
-        assert_eq!(
-            fires("2026-10-30T00:00:00Z", "2026-10-30T23:00:00Z"),
-            [(1, at("2026-10-30T10:00:00Z"))]
-        );
-        // A Saturday.
-        assert_eq!(fires("2026-11-28T06:00:00Z", "2026-11-28T23:00:00Z"), []);
-    }
 }

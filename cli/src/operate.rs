@@ -197,6 +197,7 @@ async fn state(cloud: &Cloud, bot: &str, json: bool, now: Timestamp) -> anyhow::
     let switch = cloud.table.switch(bot).await?;
     let paused = switch.filter(|switch| !switch.is_over(now));
     let armed = cloud.table.armed(bot).await?;
+    let armed: Vec<Record> = armed.into_iter().collect::<Result<_, _>>()?;
     // Kept for a month, and of interest until their date is over everywhere.
     let yesterday = now.to_zoned_datetime(TimeZone::UTC).date().yesterday()?;
     let mut overrides = cloud.table.overrides(bot).await?;

@@ -22,6 +22,8 @@ const SOFTNESS_LEVELS: usize = 3;
 pub struct Bot {
     pub(crate) file: String,
     pub(crate) time_zone: TimeZone,
+    /// Whether it posts at all.
+    pub enabled: bool,
     /// The daily posts; slot 1 is the first.
     pub slots: Vec<Slot>,
     /// How the picture is ordered.
@@ -204,6 +206,7 @@ impl Bot {
             &document,
             &[
                 "time_zone",
+                "enabled",
                 "slots",
                 "picture",
                 "approval",
@@ -213,6 +216,9 @@ impl Bot {
             ],
         );
         let time_zone = read_time_zone(&mut reader, root);
+        let enabled = reader
+            .get(root, "enabled")
+            .and_then(|value| reader.truth(value, "enabled"));
         let slots = read_slots(&mut reader, root);
         let picture = read_picture(&mut reader, root);
         let approval = read_approval(&mut reader, root);
@@ -223,6 +229,7 @@ impl Bot {
             (Some(time_zone), Some(voice)) if !reader.has_problems() => Ok(Bot {
                 file: file.to_owned(),
                 time_zone,
+                enabled: enabled.unwrap_or(true),
                 slots,
                 picture,
                 approval,
@@ -635,11 +642,9 @@ fn read_notices<'a>(reader: &mut Reader<'a>, root: Section<'a>, approval: &Appro
             ("skipped", &mut notices.skipped),
             ("rejected", &mut notices.rejected),
         ] {
-            if let Some(value) = reader.get(section, key) {
-                match value.value.as_bool() {
-                    Some(wanted) => *field = wanted,
-                    None => reader.wrong_type(value, key, "true or false"),
-                }
+            let value = reader.get(section, key);
+            if let Some(wanted) = value.and_then(|value| reader.truth(value, key)) {
+                *field = wanted;
             }
         }
     }

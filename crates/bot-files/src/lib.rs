@@ -11,6 +11,7 @@ mod import;
 mod problem;
 mod reader;
 mod rule;
+mod schedule;
 
 pub use bot::{
     Approval, Bot, MAX_DEADLINE, Notices, OnTimeout, Picture, Policy, Posting, Slot, Softness,
@@ -20,3 +21,4 @@ pub use calendar::{Calendar, Change, Count, Day, Pick};
 pub use check::{check, check_texts};
 pub use import::import;
 pub use problem::{Problem, Problems};
+pub use schedule::Start;

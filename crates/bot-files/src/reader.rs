@@ -232,6 +232,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(crate) fn truth(&mut self, value: Value<'a>, key: &str) -> Option<bool> {
+        let truth = value.value.as_bool();
+        if truth.is_none() {
+            self.wrong_type(value, key, "true or false");
+        }
+        truth
+    }
+
     /// A whole number in a range.
     pub(crate) fn number(
         &mut self,

@@ -93,7 +93,7 @@ fn a_mistake_in_bot_toml_is_told_with_its_line_and_the_fix() {
         (
             "[posting]",
             "[colours]",
-            "bot.toml:17: the file has no key \"colours\"; remove it, or use one of time_zone, slots, picture, approval, posting, notices, voice",
+            "bot.toml:17: the file has no key \"colours\"; remove it, or use one of time_zone, enabled, slots, picture, approval, posting, notices, voice",
         ),
         (
             "policy = \"off\"",
@@ -134,6 +134,11 @@ fn a_mistake_in_bot_toml_is_told_with_its_line_and_the_fix() {
             "policy = \"off\"",
             "policy = \"off\"\nreminder = \"4h\"",
             "bot.toml:16: the reminder would come before the mail; make it shorter than the deadline: it is the time between reminder and deadline",
+        ),
+        (
+            "time_zone = \"America/New_York\"\n",
+            "time_zone = \"America/New_York\"\nenabled = \"no\"\n",
+            "bot.toml:2: enabled is \"no\"; make it true or false",
         ),
         (
             "to = [\"a@example.org\"]\n",

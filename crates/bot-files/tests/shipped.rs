@@ -7,9 +7,9 @@ use std::{
     sync::LazyLock,
 };
 
-use bot_files::{Bot, Calendar, Day, Pick, Policy, check};
+use bot_files::{Bot, Calendar, Day, Pick, Policy, Start, check};
 use jiff::{
-    ToSpan,
+    Timestamp, ToSpan,
     civil::{Date, Weekday, date},
     tz,
 };
@@ -311,6 +311,46 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_run_starts_at_its_local_time_in_winter_and_in_summer_unless_the_bot_is_switched_off() {
+    let (mut bot, _) = shipped();
+    let at = |text: &str| text.parse::<Timestamp>().unwrap_or_default();
+    let start = |date, time| Start {
+        date,
+        slot: 1,
+        at: at(time),
+    };
+    // 8:00 in New York less the lead of two hours; 28 and 29 November are a weekend.
+    for (from, to, starts) in [
+        (
+            "2026-11-24T00:00:00Z",
+            "2026-11-24T23:00:00Z",
+            vec![start(date(2026, 11, 24), "2026-11-24T11:00:00Z")],
+        ),
+        (
+            "2026-10-30T00:00:00Z",
+            "2026-10-30T23:00:00Z",
+            vec![start(date(2026, 10, 30), "2026-10-30T10:00:00Z")],
+        ),
+        ("2026-11-28T06:00:00Z", "2026-11-29T23:00:00Z", vec![]),
+        // After one time and not after another.
+        ("2026-11-24T11:00:00Z", "2026-11-25T10:59:59Z", vec![]),
+        (
+            "2026-11-24T10:59:59Z",
+            "2026-11-25T11:00:00Z",
+            vec![
+                start(date(2026, 11, 24), "2026-11-24T11:00:00Z"),
+                start(date(2026, 11, 25), "2026-11-25T11:00:00Z"),
+            ],
+        ),
+    ] {
+        assert_eq!(bot.starts(at(from), at(to)).unwrap_or_default(), starts);
+    }
+    bot.enabled = false;
+    let (from, to) = (at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z"));
+    assert_eq!(bot.starts(from, to).unwrap_or_default(), []);
 }
 
 fn cached() -> &'static (Bot, Calendar) {

@@ -281,34 +281,25 @@ impl Table {
     }
 
     /// The posts and rounds of a bot's approvals that are not decided, or not delivered.
-    pub async fn waiting_approvals(&self, bot: &str) -> Result<Vec<(PostId, u32)>, Error> {
+    /// One that cannot be read does not hide the others.
+    pub async fn waiting_approvals(
+        &self,
+        bot: &str,
+    ) -> Result<Vec<Result<(PostId, u32), Error>>, Error> {
         #[derive(Deserialize)]
         struct Waiting {
-            post: String,
+            post: PostId,
             round: u32,
         }
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", text(operate::open(bot)))
-            .expression_attribute_values(":prefix", text("approval#"))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut waiting = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|e| failed("read the open approvals", e))?;
-            let one: Waiting = serde_dynamo::from_item(item)
-                .map_err(|e| Error::Unreadable(operate::open(bot), e))?;
-            let post = one.post.parse().map_err(|e: crate::NotAPost| {
-                Error::Refused("read the open approvals", e.to_string())
-            })?;
-            waiting.push((post, one.round));
-        }
-        Ok(waiting)
+        let open = operate::open(bot);
+        let items = self
+            .items("read the open approvals", open.clone(), "approval#")
+            .await?;
+        let read = |(sk, item)| match serde_dynamo::from_item::<_, Waiting>(item) {
+            Ok(one) => Ok((one.post, one.round)),
+            Err(e) => Err(Error::Unreadable(format!("{open} {sk}"), e)),
+        };
+        Ok(items.into_iter().map(read).collect())
     }
 
     /// Writes a decision on the content with this hash, if there is none and decisions are open;

@@ -93,6 +93,13 @@ impl FromStr for PostId {
     }
 }
 
+impl<'de> Deserialize<'de> for PostId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Whether a text can be a bot's folder name: lower-case letters, digits and hyphens, at most 64.
 pub fn is_bot_name(text: &str) -> bool {
     (1..=64).contains(&text.len())

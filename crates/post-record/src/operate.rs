@@ -1,5 +1,7 @@
 //! What an operator does by hand. Each change says in the audit trail who made it and why, in the same transaction.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::{
     error::BuildError,
     operation::transact_write_items::TransactWriteItemsError,
@@ -415,57 +417,58 @@ impl Table {
     }
 
     /// The records that are armed right now: of these nobody knows whether they are posted.
-    pub async fn armed(&self, bot: &str) -> Result<Vec<Record>, Error> {
+    /// One that cannot be read does not hide the others.
+    pub async fn armed(&self, bot: &str) -> Result<Vec<Result<Record, Error>>, Error> {
+        let items = self
+            .items("read what is armed", open(bot), "armed#")
+            .await?;
+        let mut armed = Vec::new();
+        for (sort_key, item) in items {
+            armed.extend(self.still_armed(bot, sort_key, item).await.transpose());
+        }
+        Ok(armed)
+    }
+
+    /// The record that a mark is about, if it is armed; otherwise the mark goes.
+    async fn still_armed(
+        &self,
+        bot: &str,
+        sort_key: String,
+        item: HashMap<String, AttributeValue>,
+    ) -> Result<Option<Record>, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Mark {
-            sk: String,
-            post: String,
+            post: PostId,
             lease_id: String,
         }
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", text(open(bot)))
-            .expression_attribute_values(":prefix", text("armed#"))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut armed = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|e| failed("read what is armed", e))?;
-            let mark: Mark =
-                serde_dynamo::from_item(item).map_err(|e| Error::Unreadable(open(bot), e))?;
-            let post: PostId = mark.post.parse().map_err(|e: crate::NotAPost| {
-                Error::Refused("read what is armed", e.to_string())
-            })?;
-            match self.read(&post).await? {
-                Some(record) if record.ledger == Ledger::Armed => armed.push(record),
-                // Not armed any more. If it is armed anew at this moment, the mark has another lease and stays.
-                _ => {
-                    let gone = self
-                        .client
-                        .delete_item()
-                        .table_name(&self.name)
-                        .set_key(Some(key(open(bot), mark.sk)))
-                        .condition_expression("leaseId = :lease")
-                        .expression_attribute_values(":lease", text(mark.lease_id))
-                        .send()
-                        .await;
-                    if let Err(error) = gone
-                        && !error
-                            .as_service_error()
-                            .is_some_and(|e| e.is_conditional_check_failed_exception())
-                    {
-                        return Err(failed("unmark what is not armed any more", error));
-                    }
-                }
-            }
+        let mark: Mark = serde_dynamo::from_item(item)
+            .map_err(|e| Error::Unreadable(format!("{} {sort_key}", open(bot)), e))?;
+        if let Some(record) = self.read(&mark.post).await?
+            && record.ledger == Ledger::Armed
+        {
+            return Ok(Some(record));
         }
-        Ok(armed)
+        // Not armed any more. If it is armed anew at this moment, the mark has another lease and stays.
+        let gone = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key(open(bot), sort_key)))
+            .condition_expression("leaseId = :lease")
+            .expression_attribute_values(":lease", text(mark.lease_id))
+            .send()
+            .await;
+        match gone {
+            Err(error)
+                if !error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Err(failed("unmark what is not armed any more", error))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The mark by which [`Table::armed`] finds a post; written with the arming.

@@ -261,7 +261,7 @@ async fn a_pause_stops_arming_until_it_is_over_or_lifted() {
     assert_eq!(arm(&table, &post, OLD, "one").await, Armed::Yes);
     let armed = table.armed("spooky-days").await.unwrap();
     assert_eq!(armed.len(), 1);
-    assert_eq!(armed[0].post, post.to_string());
+    assert_eq!(armed[0].as_ref().unwrap().post, post.to_string());
 
     // Disarmed and armed anew, it is still found; posted, it is not.
     table.disarm(&post, "one").await.unwrap();

@@ -1,4 +1,4 @@
-//! The stand-in for OpenAI's images.
+//! The stand-in for OpenAI: its images, and what it says about its models.
 
 use std::{
     io::Cursor,
@@ -8,10 +8,10 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{ConnectInfo, DefaultBodyLimit, State},
+    extract::{ConnectInfo, DefaultBodyLimit, Path, State},
     http::{HeaderMap, StatusCode, header::AUTHORIZATION},
     response::{IntoResponse, Response},
-    routing::{post, put},
+    routing::{get, post, put},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use image::{ImageFormat, RgbImage};
@@ -55,6 +55,7 @@ pub async fn start(options: Options) -> anyhow::Result<OpenAi> {
     });
     let router = Router::new()
         .route("/v1/images/generations", post(generate))
+        .route("/v1/models/{model}", get(model))
         .route("/_stand-in/faults", put(add_fault).delete(clear_faults))
         .layer(DefaultBodyLimit::max(1 << 20))
         .with_state(state.clone());
@@ -100,20 +101,55 @@ async fn clear_faults(State(studio): State<Arc<Studio>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+/// The answer to another key than the one that is accepted.
+fn wrong_key(studio: &Studio, headers: &HeaderMap) -> Option<Response> {
+    let key = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let refusal = || {
+        let code = Some("invalid_api_key");
+        error(401, "invalid_request_error", code, "Incorrect API key.")
+    };
+    (key != Some(&format!("Bearer {}", studio.api_key))).then(refusal)
+}
+
+async fn model(
+    State(studio): State<Arc<Studio>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    Path(model): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = wrong_key(&studio, &headers) {
+        return refusal;
+    }
+    if let Some(kind) = studio.faults.take("models", &model) {
+        return match refuse(kind, &connection).await {
+            Ok(answer) => answer,
+            Err(_) => connection.reset(),
+        };
+    }
+    if !MODELS.contains(&model.as_str()) {
+        let message = format!("The model '{model}' does not exist.");
+        let code = Some("model_not_found");
+        return error(404, "invalid_request_error", code, &message);
+    }
+    let shutdown_date = RETIRING.contains(&model.as_str()).then_some("2026-12-01");
+    Json(json!({
+        "id": model,
+        "object": "model",
+        "created": 1_793_664_000,
+        "owned_by": "system",
+        "shutdown_date": shutdown_date,
+    }))
+    .into_response()
+}
+
 async fn generate(
     State(studio): State<Arc<Studio>>,
     ConnectInfo(connection): ConnectInfo<Connection>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let key = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
-    if key != Some(&format!("Bearer {}", studio.api_key)) {
-        return error(
-            401,
-            "invalid_request_error",
-            Some("invalid_api_key"),
-            "Incorrect API key.",
-        );
+    if let Some(refusal) = wrong_key(&studio, &headers) {
+        return refusal;
     }
     let Ok(Value::Object(request)) = serde_json::from_slice(&body) else {
         return error(
@@ -189,6 +225,9 @@ const MODELS: [&str; 11] = [
     "gpt-image-1-mini",
     "chatgpt-image-latest",
 ];
+
+/// Those of them that are shut down on 2026-12-01.
+const RETIRING: [&str; 3] = ["gpt-image-1.5", "gpt-image-1-mini", "chatgpt-image-latest"];
 
 impl Order {
     fn of(request: &Map<String, Value>) -> Result<Order, (Option<&'static str>, String)> {

@@ -14,6 +14,7 @@ use aws_sdk_s3::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use lambda_runtime::Diagnostic;
+use provider_secrets::openai_key;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -128,7 +129,7 @@ pub async fn generate_image(
     }
 
     let http = clients.http()?;
-    let api_key = api_key(clients, config).await?;
+    let api_key = openai_key(&clients.secrets, &config.openai_secret_arn).await?;
     let answer = paint(http, config, &api_key, &request).await?;
     let picture = answer
         .data
@@ -271,6 +272,15 @@ impl From<Error> for Diagnostic {
         Diagnostic {
             error_type: <&str>::from(&error).to_owned(),
             error_message: error.to_string().replace('\n', " | "),
+        }
+    }
+}
+
+impl From<provider_secrets::Error> for Error {
+    fn from(error: provider_secrets::Error) -> Error {
+        match error {
+            provider_secrets::Error::Unusable(why) => Error::SecretUnusable(why),
+            provider_secrets::Error::Unavailable(why) => Error::ServiceUnavailable(why),
         }
     }
 }
@@ -528,62 +538,6 @@ async fn keep(
         }
         Err(error) => Err(s3_error("keep the draft, which was paid", error)),
     }
-}
-
-async fn api_key(clients: &Clients, config: &Config) -> Result<SecretString, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Secret {
-        api_key: SecretString,
-    }
-    let arn = &config.openai_secret_arn;
-    let unusable = |what: String| {
-        Error::SecretUnusable(format!(
-            "the secret {arn} {what}; it has to be {{\"apiKey\": \"…\"}}"
-        ))
-    };
-    let secret = clients
-        .secrets
-        .get_secret_value()
-        .secret_id(arn)
-        .send()
-        .await;
-    let secret = match secret {
-        Ok(secret) => secret.secret_string,
-        Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
-        Err(error) => {
-            let refused = matches!(&error, SdkError::ServiceError(e)
-                if (400..500).contains(&e.raw().status().as_u16())
-                    && e.err().code() != Some("ThrottlingException"));
-            let said = aws_said(&error);
-            return Err(match refused {
-                true => unusable(format!("cannot be read: {said}")),
-                false => {
-                    Error::ServiceUnavailable(format!("Secrets Manager did not give {arn}: {said}"))
-                }
-            });
-        }
-    };
-    let secret = secret.ok_or_else(|| unusable("has no value".to_owned()))?;
-    // Of the parser's message only the place is told: the rest might quote the secret.
-    let secret: Secret = serde_json::from_str(&secret).map_err(|e| {
-        unusable(format!(
-            "is malformed at line {} column {}",
-            e.line(),
-            e.column()
-        ))
-    })?;
-    // A key is often pasted with the end of its line, and the library panics at what a header cannot hold.
-    let api_key = secret.api_key.expose_secret().trim();
-    if api_key.is_empty() {
-        return Err(unusable("has an empty apiKey".to_owned()));
-    }
-    if !api_key.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(unusable(
-            "has an apiKey with characters that no key has".to_owned(),
-        ));
-    }
-    Ok(SecretString::from(api_key))
 }
 
 fn s3_error<E>(doing: &str, error: SdkError<E>) -> Error

@@ -174,6 +174,9 @@ pub async fn pick_day(
     ) {
         (Some(reason), _) if reason.is_empty() => output.reason = Some("paused".to_owned()),
         (Some(reason), _) => output.reason = Some(format!("paused: {reason}")),
+        (None, _) if !bot.enabled => {
+            output.reason = Some("switched off: enabled is false in bot.toml".to_owned());
+        }
         (None, Pick::Nothing { reason }) => output.reason = Some(reason),
         (None, Pick::Day(day)) => {
             output.status = Status::Picked;

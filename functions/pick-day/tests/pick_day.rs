@@ -579,6 +579,17 @@ async fn a_slot_with_nothing_to_post_is_claimed_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_bot_that_is_switched_off_skips_and_says_where_it_is_switched_on() {
+    let office = Office::new().await.unwrap();
+    let off = BOT_TOML.replace("slots =", "enabled = false\nslots =");
+    office.put(BOT, "bot.toml", &off).await.unwrap();
+    let output = office.pick(ad_hoc("2026-10-30")).await.unwrap();
+    assert_eq!(output.status, Status::Skipped);
+    let reason = output.reason.unwrap();
+    assert_eq!(reason, "switched off: enabled is false in bot.toml");
+}
+
+#[tokio::test]
 async fn a_paused_bot_skips_until_its_pause_is_over() {
     let office = Office::new().await.unwrap();
     let number = |n: i64| AttributeValue::N(n.to_string());

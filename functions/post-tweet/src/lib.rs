@@ -374,6 +374,15 @@ impl From<post_record::Error> for Error {
     }
 }
 
+impl From<provider_secrets::Error> for Error {
+    fn from(error: provider_secrets::Error) -> Error {
+        match error {
+            provider_secrets::Error::Unusable(why) => Error::SecretUnusable(why),
+            provider_secrets::Error::Unavailable(why) => Error::ServiceUnavailable(why),
+        }
+    }
+}
+
 fn rejected(why: String) -> Error {
     match why.strip_prefix(DUPLICATE) {
         Some(why) => Error::DuplicateTweet(why.to_owned()),

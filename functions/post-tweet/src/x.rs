@@ -1,16 +1,15 @@
 //! The five requests to X. Each is sent once and signed anew.
 
 use anyhow::anyhow;
-use aws_said::aws_said;
-use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use jiff::Timestamp;
 use oauth::{HMAC_SHA1, ParameterList, Token};
+use provider_secrets::{XCredentials, x_credentials};
 use reqwest::{
     Response, StatusCode,
     header::{AUTHORIZATION, HeaderMap},
     multipart::{Form, Part},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
@@ -21,8 +20,7 @@ use crate::{Clients, Config, Error};
 pub(crate) struct X<'a> {
     config: &'a Config,
     http: &'a reqwest::Client,
-    credentials: Credentials,
-    user_id: String,
+    credentials: XCredentials,
 }
 
 /// What X gives for an upload.
@@ -61,15 +59,6 @@ pub(crate) enum Refusal {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Credentials {
-    api_key: SecretString,
-    api_key_secret: SecretString,
-    access_token: SecretString,
-    access_token_secret: SecretString,
-}
-
-#[derive(Deserialize)]
 struct Data<T> {
     data: Option<T>,
 }
@@ -78,54 +67,7 @@ impl<'a> X<'a> {
     /// Reads the credentials, each time: a secret that a person has just mended counts at once.
     pub(crate) async fn new(clients: &'a Clients, config: &'a Config) -> Result<X<'a>, Error> {
         let arn = &config.x_credentials_secret_arn;
-        let unusable = |what: String| {
-            Error::SecretUnusable(format!(
-                "the secret {arn} {what}; it has to be {{\"apiKey\", \"apiKeySecret\", \"accessToken\", \"accessTokenSecret\"}}"
-            ))
-        };
-        let secret = clients
-            .secrets
-            .get_secret_value()
-            .secret_id(arn)
-            .send()
-            .await;
-        let secret = match secret {
-            Ok(secret) => secret.secret_string,
-            Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
-            Err(error) => {
-                let refused = matches!(&error, SdkError::ServiceError(e)
-                    if (400..500).contains(&e.raw().status().as_u16())
-                        && e.err().code() != Some("ThrottlingException"));
-                let said = aws_said(&error);
-                return Err(match refused {
-                    true => unusable(format!("cannot be read: {said}")),
-                    false => Error::ServiceUnavailable(format!(
-                        "Secrets Manager did not give {arn}: {said}"
-                    )),
-                });
-            }
-        };
-        let secret = secret.ok_or_else(|| unusable("has no value".to_owned()))?;
-        // Of the parser's message only the place is told: the rest might quote the secret.
-        let credentials: Credentials = serde_json::from_str(&secret).map_err(|e| {
-            unusable(format!(
-                "is malformed at line {} column {}",
-                e.line(),
-                e.column()
-            ))
-        })?;
-        // The number before the hyphen of an access token is the account's id, which saves a request.
-        let user_id = match credentials.access_token.expose_secret().split_once('-') {
-            Some((id, _)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) => {
-                id.to_owned()
-            }
-            _ => {
-                return Err(unusable(
-                    "has an accessToken that does not begin with the account's number and a hyphen"
-                        .to_owned(),
-                ));
-            }
-        };
+        let credentials = x_credentials(&clients.secrets, arn).await?;
         let http = match clients.http.get() {
             Some(http) => http,
             None => {
@@ -143,7 +85,6 @@ impl<'a> X<'a> {
             config,
             http,
             credentials,
-            user_id,
         })
     }
 
@@ -308,7 +249,7 @@ impl<'a> X<'a> {
         // Signed without the query, sent with the query in the very encoding that was signed.
         parameters.sort_unstable();
         let parameters = ParameterList::new(parameters);
-        let url = self.url(&format!("/2/users/{}/tweets", self.user_id));
+        let url = self.url(&format!("/2/users/{}/tweets", self.credentials.user_id));
         let answer = self
             .http
             .get(oauth::to_query(url.clone(), &parameters))

@@ -1,27 +1,50 @@
 #![doc = include_str!("../README.md")]
 
+mod approvals;
+mod canaries;
+mod digest;
+mod runs;
+
+use std::sync::OnceLock;
+
 use anyhow::anyhow;
-use approval_decision::{LookedAfter, Standing, settle_and_deliver, standing};
-use approval_mail::mail;
 use aws_config::SdkConfig;
 use aws_said::aws_said;
 use aws_sdk_s3::error::SdkError;
+use bot_files::Bot;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-use notices::Teller;
-use post_record::{Approval, PostId, Table, is_bot_name};
+use notices::{Audience, Notice, Teller, Told, read_bot};
+use post_record::{Table, is_bot_name};
 use review_link::Keys;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio::sync::OnceCell;
 
-/// Nothing: the schedule says that it is time.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Input {}
+pub use canaries::{Check, Verdict};
+
+/// What is to be done. A schedule says nothing: then everything is looked after.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Input {
+    /// Whether the canaries are to be asked, and nothing else.
+    pub canaries: Option<bool>,
+}
 
 /// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Output {
+    /// Everything was looked after.
+    Swept(Done),
+    /// The canaries were asked.
+    Canaries {
+        /// What each of them said.
+        checks: Vec<Check>,
+    },
+}
+
+/// What was looked after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Output {
+pub struct Done {
     /// Approvals that the policy settled.
     pub settled: u32,
     /// Decisions of people that were delivered now.
@@ -30,45 +53,115 @@ pub struct Output {
     pub reminded: u32,
     /// Approvals that wait for a person.
     pub waiting: u32,
+    /// Notices that were sent.
+    pub told: u32,
 }
 
-/// Looks after everything once.
+/// Looks after everything once, or asks the canaries.
 pub async fn watchdog(
     clients: &Clients,
     config: &Config,
     now: Timestamp,
-    _input: Input,
+    input: Input,
 ) -> Result<Output, Error> {
-    let mut output = Output::default();
-    let mut failures = Vec::new();
-    // The signing keys are read when the first reminder needs them.
-    let keys = OnceCell::new();
-    for bot in bots(clients, config).await? {
-        for (post, round) in clients.decision.table.waiting_approvals(&bot).await? {
-            let looked_after =
-                look_after(clients, config, &keys, now, &post, round, &mut output).await;
-            if let Err(error) = looked_after {
-                tracing::error!(%post, round, error = %format!("{error:#}"), "not looked after");
-                failures.push(format!("the approval {post}/{round}: {error:#}"));
-            }
-        }
+    let mut bots = Vec::new();
+    for name in names(clients, config).await? {
+        bots.push(Folder::read(clients, config, name).await);
     }
-    let teller = Teller {
-        table: clients.decision.table.clone(),
-        ses: clients.ses.clone(),
-        from: config.mail_from.clone(),
+    if input.canaries == Some(true) {
+        let checks = canaries::checks(clients, config, now, &bots).await;
+        return Ok(Output::Canaries { checks });
+    }
+    let mut sweep = Sweep {
+        clients,
+        config,
+        now,
+        keys: OnceCell::new(),
+        done: Done::default(),
+        failures: Vec::new(),
     };
-    failures.extend(teller.send_pending(now).await?.failures);
+    for bot in &bots {
+        sweep.approvals(bot).await?;
+        sweep.runs(bot).await?;
+        sweep.digest(bot).await;
+    }
+    let pending = clients.teller(config).send_pending(now).await?;
+    sweep.done.told += pending.sent;
+    sweep.failures.extend(pending.failures);
+    let done = sweep.done;
     tracing::info!(
-        settled = output.settled,
-        delivered = output.delivered,
-        reminded = output.reminded,
-        waiting = output.waiting,
+        settled = done.settled,
+        delivered = done.delivered,
+        reminded = done.reminded,
+        waiting = done.waiting,
+        told = done.told,
+        failures = sweep.failures.len(),
         "looked after everything"
     );
-    match failures.is_empty() {
-        true => Ok(output),
-        false => Err(Error::Incomplete(failures.join("; "))),
+    match sweep.failures.is_empty() {
+        true => Ok(Output::Swept(done)),
+        false => Err(Error::Incomplete(sweep.failures.join("; "))),
+    }
+}
+
+/// One look after everything. Each duty is in a file of its own.
+struct Sweep<'a> {
+    clients: &'a Clients,
+    config: &'a Config,
+    now: Timestamp,
+    /// The signing keys, read when the first reminder needs them.
+    keys: OnceCell<Keys>,
+    done: Done,
+    /// What could not be looked after. The rest goes on.
+    failures: Vec<String>,
+}
+
+impl Sweep<'_> {
+    fn table(&self) -> &Table {
+        &self.clients.decision.table
+    }
+
+    /// Something could not be looked after.
+    fn failed(&mut self, what: String, why: &anyhow::Error) {
+        let why = format!("{why:#}");
+        tracing::error!(what, why, "not looked after");
+        self.failures.push(format!("{what}: {why}"));
+    }
+
+    /// Tells those whom a bot names of an event, if nobody did before.
+    async fn tell(&mut self, bot: &Folder, event: &str, notice: &Notice) -> anyhow::Result<()> {
+        let teller = self.clients.teller(self.config);
+        let told = teller.tell(&bot.audience, event, notice, self.now).await?;
+        match told {
+            Told::Now => self.done.told += 1,
+            Told::Later(why) => self.failures.push(why),
+            Told::Before | Told::Unwanted => {}
+        }
+        Ok(())
+    }
+}
+
+/// A bot, which is a folder of the bucket.
+struct Folder {
+    name: String,
+    /// Its `bot.toml`, or why it cannot be read.
+    bot: Result<Bot, String>,
+    /// Who is told of it.
+    audience: Audience,
+}
+
+impl Folder {
+    async fn read(clients: &Clients, config: &Config, name: String) -> Folder {
+        let bot = read_bot(&clients.s3, &config.bot_files_bucket, &name).await;
+        let audience = match &bot {
+            Ok(bot) => Audience::of(bot),
+            Err(why) => Audience::instead(&config.alert_to, why),
+        };
+        Folder {
+            name,
+            bot,
+            audience,
+        }
     }
 }
 
@@ -85,6 +178,16 @@ pub struct Config {
     pub review_base_url: String,
     /// The sender of the mails.
     pub mail_from: String,
+    /// Who is told where `bot.toml` cannot be read.
+    pub alert_to: Vec<String>,
+    /// The secret with the credentials of X.
+    pub x_credentials_secret_arn: String,
+    /// Where X is.
+    pub x_api_base_url: String,
+    /// The secret with the key of OpenAI.
+    pub openai_secret_arn: String,
+    /// Where OpenAI is, with `/v1`.
+    pub openai_base_url: String,
 }
 
 impl Config {
@@ -93,12 +196,19 @@ impl Config {
         let variable = |name: &str| {
             std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
         };
+        let or =
+            |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
         Ok(Config {
             table_name: variable("TABLE_NAME")?,
             bot_files_bucket: variable("BOT_FILES_BUCKET")?,
             review_secret_arn: variable("REVIEW_SECRET_ARN")?,
             review_base_url: variable("REVIEW_BASE_URL")?,
             mail_from: variable("MAIL_FROM")?,
+            alert_to: notices::addresses(&variable("ALERT_TO")?).map_err(|e| anyhow!(e))?,
+            x_credentials_secret_arn: variable("X_CREDENTIALS_SECRET_ARN")?,
+            x_api_base_url: or("X_API_BASE_URL", "https://api.x.com"),
+            openai_secret_arn: variable("OPENAI_SECRET_ARN")?,
+            openai_base_url: or("OPENAI_BASE_URL", "https://api.openai.com/v1"),
         })
     }
 }
@@ -110,10 +220,14 @@ pub struct Clients {
     pub decision: approval_decision::Clients,
     /// The bots' files.
     pub s3: aws_sdk_s3::Client,
-    /// The signing keys.
+    /// The signing keys, and the secrets of the providers.
     pub secrets: aws_sdk_secretsmanager::Client,
     /// The mails.
     pub ses: aws_sdk_sesv2::Client,
+    /// Whether the executions are in the console of AWS, as they are at its own endpoints.
+    pub on_aws: bool,
+    /// The HTTP client of the canaries, built at the first request.
+    pub http: OnceLock<reqwest::Client>,
 }
 
 impl Clients {
@@ -127,6 +241,16 @@ impl Clients {
             s3: aws_sdk_s3::Client::new(aws),
             secrets: aws_sdk_secretsmanager::Client::new(aws),
             ses: aws_sdk_sesv2::Client::new(aws),
+            on_aws: aws.endpoint_url().is_none(),
+            http: OnceLock::new(),
+        }
+    }
+
+    fn teller(&self, config: &Config) -> Teller {
+        Teller {
+            table: self.decision.table.clone(),
+            ses: self.ses.clone(),
+            from: config.mail_from.clone(),
         }
     }
 }
@@ -163,8 +287,8 @@ impl From<post_record::Error> for Error {
     }
 }
 
-/// The bots, which are the folders of the bucket.
-async fn bots(clients: &Clients, config: &Config) -> Result<Vec<String>, Error> {
+/// The names of the bots, which are the folders of the bucket.
+async fn names(clients: &Clients, config: &Config) -> Result<Vec<String>, Error> {
     let mut pages = clients
         .s3
         .list_objects_v2()
@@ -192,82 +316,4 @@ async fn bots(clients: &Clients, config: &Config) -> Result<Vec<String>, Error> 
         bots.extend(names.filter(|name| is_bot_name(name)).map(str::to_owned));
     }
     Ok(bots)
-}
-
-async fn look_after(
-    clients: &Clients,
-    config: &Config,
-    keys: &OnceCell<Keys>,
-    now: Timestamp,
-    post: &PostId,
-    round: u32,
-    output: &mut Output,
-) -> anyhow::Result<()> {
-    let table = &clients.decision.table;
-    let Some(approval) = table.approval(post, round).await? else {
-        // It cannot be there without its approval, unless a person took that away.
-        return Ok(table.forget(post, round).await?);
-    };
-    match settle_and_deliver(&clients.decision, now, post, &approval).await? {
-        LookedAfter::Waits => output.waiting += 1,
-        LookedAfter::Settled => output.settled += 1,
-        LookedAfter::Delivered => output.delivered += 1,
-        LookedAfter::Nothing => {}
-    }
-    let who: Vec<usize> = match approval.remind_at {
-        Some(at) if at <= now.as_second() => to_remind(&approval),
-        _ => Vec::new(),
-    };
-    // Nobody is reminded of what the page would refuse, such as the post of a paused bot or of a run that has ended.
-    if !who.is_empty() && standing(&clients.decision, now, post, &approval).await? == Standing::Open
-    {
-        output.reminded += remind(clients, config, keys, now, post, &approval, &who).await?;
-    }
-    Ok(())
-}
-
-/// The places of those who got the mail and no reminder.
-fn to_remind(approval: &Approval) -> Vec<usize> {
-    let approvers = approval.approvers.iter().enumerate();
-    approvers
-        .filter(|(_, who)| approval.mailed.contains(who) && !approval.reminded.contains(who))
-        .map(|(number, _)| number)
-        .collect()
-}
-
-/// Reminds the approvers with these places.
-async fn remind(
-    clients: &Clients,
-    config: &Config,
-    keys: &OnceCell<Keys>,
-    now: Timestamp,
-    post: &PostId,
-    approval: &Approval,
-    who: &[usize],
-) -> anyhow::Result<u32> {
-    let keys = keys
-        .get_or_try_init(|| Keys::read(&clients.secrets, &config.review_secret_arn))
-        .await?;
-    let mut reminded = 0;
-    let mut failures = Vec::new();
-    for &number in who {
-        let approver = &approval.approvers[number];
-        let mail = mail(keys, &config.review_base_url, post, approval, number, true);
-        let details = json!({"round": approval.round, "to": approver, "subject": mail.subject});
-        match mail::send(&clients.ses, &config.mail_from, approver, &mail).await {
-            Ok(()) => {
-                clients
-                    .decision
-                    .table
-                    .mailed(post, approval.round, approver, true, &details, now)
-                    .await?;
-                reminded += 1;
-            }
-            Err(error) => failures.push(error.to_string()),
-        }
-    }
-    match failures.is_empty() {
-        true => Ok(reminded),
-        false => Err(anyhow!(failures.join("; "))),
-    }
 }

@@ -3,359 +3,28 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 
-use std::{collections::HashMap, process::Command};
+mod canaries;
+mod runs;
+mod setting;
+
+use std::process::Command;
 
 use approval_decision::{Answer, LookedAfter, Outcome, Standing, decide, settle_and_deliver};
-use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_s3::primitives::ByteStream;
-use jiff::{SignedDuration, Timestamp};
-use lambda_runtime::Diagnostic;
-use ministack::{Account, Mail, MiniStack};
-use post_record::{
-    Approval, Decide, Decision, Image, OnTimeout, PostId, Record, Verdict, content_hash,
-};
+use post_record::{OnTimeout, Verdict, content_hash};
 use review_link::{Keys, Purpose};
-use serde_json::{Value, json};
-use watchdog::{Clients, Config, Error, Input, Output, watchdog};
+use serde_json::json;
+use setting::{
+    ALERTS, BASE, BOT, DEADLINE, FRIEND, FROM, KEY, OWNER, POST, REMINDER, Yard, at, done, id, text,
+};
+use watchdog::{Clients, Config, Done, Input, watchdog};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
-
-const BOT: &str = "spooky-days";
-const POST: &str = "spooky-days/2026-10-30/1";
-const BASE: &str = "https://review.example";
-const FROM: &str = "bot@example.org";
-const OWNER: &str = "owner@example.org";
-const FRIEND: &str = "friend@example.net";
-const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
-/// Every approval of these tests closes four hours after it was opened, and is reminded of an hour before.
-const DEADLINE: i64 = 4 * 60 * 60;
-const REMINDER: i64 = 3 * 60 * 60;
-
-/// The function with bots, and what it looks after.
-struct Yard {
-    account: Account,
-    aws: SdkConfig,
-    dynamodb: aws_sdk_dynamodb::Client,
-    clients: Clients,
-    config: Config,
-}
-
-impl Yard {
-    async fn new() -> Yard {
-        let account = MiniStack::shared().await.account();
-        account.make_table("posts").await.unwrap();
-        let aws = account.sdk_config().await;
-        let config = Config {
-            table_name: "posts".to_owned(),
-            bot_files_bucket: format!("bots-{}", account.id()),
-            review_secret_arn: "review".to_owned(),
-            review_base_url: BASE.to_owned(),
-            mail_from: FROM.to_owned(),
-        };
-        let yard = Yard {
-            clients: Clients::new(&aws, &config),
-            dynamodb: aws_sdk_dynamodb::Client::new(&aws),
-            account,
-            aws,
-            config,
-        };
-        let bucket = yard.clients.s3.create_bucket();
-        let bucket = bucket.bucket(&yard.config.bot_files_bucket);
-        bucket.send().await.unwrap();
-        yard.put_file("spooky-days/bot.toml").await;
-        let verify = yard.clients.ses.create_email_identity();
-        verify.email_identity(FROM).send().await.unwrap();
-        let secret = yard.clients.secrets.create_secret().name("review");
-        let secret = secret.secret_string(json!({"current": KEY}).to_string());
-        secret.send().await.unwrap();
-        yard
-    }
-
-    async fn put_file(&self, key: &str) {
-        let put = self.clients.s3.put_object().key(key);
-        let put = put.bucket(&self.config.bot_files_bucket);
-        put.body(ByteStream::from_static(b"x"))
-            .send()
-            .await
-            .unwrap();
-    }
-
-    async fn delete_secret(&self) {
-        let delete = self.clients.secrets.delete_secret().secret_id("review");
-        let delete = delete.force_delete_without_recovery(true);
-        delete.send().await.unwrap();
-    }
-
-    async fn open(&self, post: &str, change: impl FnOnce(&mut Approval)) {
-        let mut approval = approval(post);
-        change(&mut approval);
-        let table = &self.clients.decision.table;
-        table.open_approval(&approval).await.unwrap();
-    }
-
-    /// An open approval that an execution waits for, whose ARN it gives.
-    async fn waiting(&self, post: &str, change: impl FnOnce(&mut Approval)) -> String {
-        self.open(post, change).await;
-        let execution = self.wait_for(post).await;
-        self.claim(post, &execution).await;
-        execution
-    }
-
-    async fn claim(&self, post: &str, execution: &str) {
-        let claim: Record = serde_json::from_value(json!({
-            "post": post,
-            "execution": execution,
-            "claimedAt": at(0),
-            "ledger": "claimed",
-            "day": {},
-            "approvalRequired": true,
-        }))
-        .unwrap();
-        let table = &self.clients.decision.table;
-        table.claim(&id(post), &claim).await.unwrap();
-    }
-
-    /// Starts an execution that does nothing but what `AwaitApproval` does, and gives its ARN once its token is there.
-    async fn wait_for(&self, post: &str) -> String {
-        let [pk, sk] = approval(post).item_key().unwrap();
-        let definition = json!({
-            "QueryLanguage": "JSONata",
-            "StartAt": "AwaitApproval",
-            "States": {"AwaitApproval": {
-                "Type": "Task",
-                "Resource": "arn:aws:states:::aws-sdk:dynamodb:updateItem.waitForTaskToken",
-                "Arguments": {
-                    "TableName": "posts",
-                    "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
-                    "UpdateExpression": "SET taskToken = :token",
-                    "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(decision)",
-                    "ExpressionAttributeValues": {":token": {"S": "{% $states.context.Task.Token %}"}},
-                },
-                "TimeoutSeconds": 90000,
-                "End": true,
-            }},
-        });
-        let sfn = &self.clients.decision.sfn;
-        let machine = sfn
-            .create_state_machine()
-            .name(post.replace('/', "-"))
-            .role_arn("arn:aws:iam::000000000000:role/states")
-            .definition(definition.to_string());
-        let machine = machine.send().await.unwrap().state_machine_arn;
-        let execution = sfn.start_execution().state_machine_arn(machine).input("{}");
-        let execution = execution.send().await.unwrap().execution_arn;
-        for _ in 0..5000 {
-            if self.approval(post).await.task_token.is_some() {
-                return execution;
-            }
-        }
-        panic!("the execution never waited");
-    }
-
-    async fn stop(&self, execution: &str) {
-        let stop = self.clients.decision.sfn.stop_execution();
-        stop.execution_arn(execution).send().await.unwrap();
-        self.ended(execution).await;
-    }
-
-    /// How an execution ended, as soon as it has: it goes on a moment after it was told.
-    async fn ended(&self, execution: &str) -> (String, Option<Value>) {
-        for _ in 0..5000 {
-            let status = self.status(execution).await;
-            if status.0 != "RUNNING" {
-                return status;
-            }
-        }
-        panic!("{execution} never ended");
-    }
-
-    async fn status(&self, execution: &str) -> (String, Option<Value>) {
-        let describe = self.clients.decision.sfn.describe_execution();
-        let described = describe.execution_arn(execution).send().await.unwrap();
-        let output = described.output.as_deref();
-        (
-            described.status.to_string(),
-            output.map(|output| serde_json::from_str(output).unwrap()),
-        )
-    }
-
-    /// A decision that nobody delivered.
-    async fn decide(&self, post: &str, seconds: i64) -> Decision {
-        let decision = Decision {
-            by: OWNER.to_owned(),
-            at: at(seconds),
-            verdict: Verdict::Rejected {
-                reason: "Too sad".to_owned(),
-            },
-        };
-        let hash = self.approval(post).await.presented_hash;
-        let table = &self.clients.decision.table;
-        let decided = table.decide(&id(post), 1, &hash, &decision).await.unwrap();
-        assert!(matches!(decided, Decide::Counts(_)));
-        decision
-    }
-
-    async fn mailed(&self, post: &str, address: &str) {
-        let table = &self.clients.decision.table;
-        let (post, details) = (id(post), json!({}));
-        let mailed = table.mailed(&post, 1, address, false, &details, at(0));
-        mailed.await.unwrap();
-    }
-
-    async fn look(&self, seconds: i64) -> Result<Output, Error> {
-        watchdog(&self.clients, &self.config, at(seconds), Input {}).await
-    }
-
-    /// The name and the message of a failure.
-    async fn fails(&self, seconds: i64) -> (String, String) {
-        let error = self.look(seconds).await.unwrap_err();
-        let name = <&str>::from(&error).to_owned();
-        let diagnostic = Diagnostic::from(error);
-        assert_eq!(diagnostic.error_type, name);
-        let message = diagnostic.error_message;
-        assert!(
-            !message.is_empty() && !message.contains('\n'),
-            "{message:?}"
-        );
-        (name, message)
-    }
-
-    async fn approval(&self, post: &str) -> Approval {
-        let table = &self.clients.decision.table;
-        table.approval(&id(post), 1).await.unwrap().unwrap()
-    }
-
-    async fn decision(&self, post: &str) -> Option<Decision> {
-        self.approval(post).await.decision
-    }
-
-    /// The posts of a bot that are to be looked after.
-    async fn marked(&self, bot: &str) -> Vec<String> {
-        let table = &self.clients.decision.table;
-        let waiting = table.waiting_approvals(bot).await.unwrap();
-        waiting
-            .into_iter()
-            .map(|(post, _)| post.to_string())
-            .collect()
-    }
-
-    async fn mails(&self) -> Vec<Mail> {
-        self.account.mails().await.unwrap()
-    }
-
-    /// The whole table, to see that nothing changes.
-    async fn everything(&self) -> Vec<HashMap<String, AttributeValue>> {
-        let scan = self.dynamodb.scan().table_name("posts").send().await;
-        let mut items = scan.unwrap().items.unwrap_or_default();
-        items.sort_by_key(|item| {
-            let key = |name| item[name].as_s().unwrap().clone();
-            (key("pk"), key("sk"))
-        });
-        items
-    }
-
-    async fn put(&self, attributes: &[(&str, AttributeValue)]) {
-        let mut put = self.dynamodb.put_item().table_name("posts");
-        for (name, value) in attributes {
-            put = put.item(*name, value.clone());
-        }
-        put.send().await.unwrap();
-    }
-
-    async fn delete(&self, pk: &str, sk: &str) {
-        let delete = self.dynamodb.delete_item().table_name("posts");
-        let delete = delete.key("pk", text(pk)).key("sk", text(sk));
-        delete.send().await.unwrap();
-    }
-
-    /// Clients whose Step Functions are down but for what it describes.
-    async fn with_lost_answers(&self, execution: &str) -> (Clients, MockServer) {
-        let broken = MockServer::start().await;
-        let running = json!({
-            "executionArn": execution,
-            "stateMachineArn": "arn:aws:states:us-east-1:000000000000:stateMachine:daily-post",
-            "status": "RUNNING",
-            "startDate": 1_793_354_400,
-        });
-        Mock::given(header("x-amz-target", "AWSStepFunctions.DescribeExecution"))
-            .respond_with(ResponseTemplate::new(200).set_body_json(running))
-            .mount(&broken)
-            .await;
-        let mut clients = self.clients.clone();
-        clients.decision.sfn = aws_sdk_sfn::Client::new(&self.at(&broken.uri()));
-        (clients, broken)
-    }
-
-    /// The same configuration at another endpoint, without patience.
-    fn at(&self, endpoint: &str) -> SdkConfig {
-        let aws = self.aws.clone().into_builder();
-        aws.endpoint_url(endpoint)
-            .retry_config(RetryConfig::disabled())
-            .build()
-    }
-}
-
-fn approval(post: &str) -> Approval {
-    let (caption, alt_text, sha256) = ("Boo!", "A ghost reads the paper.", "0".repeat(64));
-    Approval {
-        post: post.to_owned(),
-        round: 1,
-        day: "National Candy Corn Day".to_owned(),
-        presented_hash: content_hash(&sha256, caption, alt_text),
-        caption: caption.to_owned(),
-        alt_text: alt_text.to_owned(),
-        image: Image {
-            key: "pictures/1".to_owned(),
-            thumbnail_key: "thumbnails/1".to_owned(),
-            sha256,
-            bytes: 412_345,
-        },
-        cost_usd: 0.05,
-        slot_time: at(2 * 60 * 60),
-        time_zone: "America/New_York".to_owned(),
-        opened_at: at(0),
-        closes_at: at(DEADLINE).as_second(),
-        remind_at: Some(at(REMINDER).as_second()),
-        on_timeout: OnTimeout::Skip,
-        approvers: vec![OWNER.to_owned(), FRIEND.to_owned()],
-        mailed: Vec::new(),
-        reminded: Vec::new(),
-        decision: None,
-        task_token: None,
-        delivered_at: None,
-    }
-}
-
-fn id(post: &str) -> PostId {
-    post.parse().unwrap()
-}
-
-fn text(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
-}
-
-/// So many seconds after the approvals were opened.
-fn at(seconds: i64) -> Timestamp {
-    let opened: Timestamp = "2026-10-30T10:00:00Z".parse().unwrap();
-    opened
-        .checked_add(SignedDuration::from_secs(seconds))
-        .unwrap()
-}
-
-fn done(settled: u32, delivered: u32, reminded: u32, waiting: u32) -> Output {
-    Output {
-        settled,
-        delivered,
-        reminded,
-        waiting,
-    }
-}
 
 #[tokio::test]
 async fn where_nothing_waits_there_is_nothing_to_do_and_no_key_is_read() {
     let yard = Yard::new().await;
     yard.delete_secret().await;
-    assert_eq!(yard.look(0).await.unwrap(), Output::default());
+    assert_eq!(yard.look(0).await.unwrap(), Done::default());
     yard.waiting(POST, |_| {}).await;
     let before = yard.everything().await;
     for seconds in [0, REMINDER - 1, REMINDER, DEADLINE - 1] {
@@ -397,7 +66,7 @@ async fn what_nobody_decided_in_time_is_settled_by_the_policy_once() {
         assert!(yard.marked(BOT).await.is_empty());
         let before = yard.everything().await;
         for seconds in [DEADLINE, DEADLINE + 300] {
-            assert_eq!(yard.look(seconds).await.unwrap(), Output::default());
+            assert_eq!(yard.look(seconds).await.unwrap(), Done::default());
         }
         assert_eq!(yard.everything().await, before);
     }
@@ -417,7 +86,7 @@ async fn a_decision_whose_answer_did_not_get_through_is_delivered_once_even_afte
         assert_eq!(yard.decision(POST).await, Some(decision));
         assert!(yard.marked(BOT).await.is_empty());
         let before = yard.everything().await;
-        assert_eq!(yard.look(seconds + 300).await.unwrap(), Output::default());
+        assert_eq!(yard.look(seconds + 300).await.unwrap(), Done::default());
         assert_eq!(yard.everything().await, before);
         assert!(
             yard.mails().await.is_empty(),
@@ -452,7 +121,7 @@ async fn a_decision_that_nobody_waits_for_any_more_is_not_looked_after_any_more(
     let undo = undo.key("pk", text(&pk)).key("sk", text(&sk));
     let undo = undo.update_expression("REMOVE deliveredAt");
     undo.send().await.unwrap();
-    yard.put(&[
+    yard.put_item(&[
         ("pk", text("spooky-days#open")),
         ("sk", text("approval#2026-10-30#1#1")),
         ("post", text(POST)),
@@ -567,7 +236,7 @@ async fn nobody_is_reminded_of_what_they_cannot_decide() {
             "closed" => seconds = DEADLINE,
             "ended" => yard.stop(&execution).await,
             "paused" => {
-                yard.put(&[("pk", text("spooky-days#settings")), ("sk", text("switch"))])
+                yard.put_item(&[("pk", text("spooky-days#settings")), ("sk", text("switch"))])
                     .await;
             }
             _ => {}
@@ -651,7 +320,7 @@ async fn a_broken_approval_does_not_keep_the_others_waiting_and_is_named() {
         ("spooky-days#2026-10-28", "slot#1#approval#1"),
         ("spooky-days#2026-10-31", "slot#2#approval#1"),
     ] {
-        yard.put(&[
+        yard.put_item(&[
             ("pk", text(pk)),
             ("sk", text(sk)),
             ("round", text("garbage")),
@@ -680,13 +349,13 @@ async fn an_approval_that_somebody_took_away_is_not_looked_after_any_more() {
     yard.delete("spooky-days#2026-10-30", "slot#1#approval#1")
         .await;
     assert_eq!(yard.marked(BOT).await, [POST]);
-    assert_eq!(yard.look(60).await.unwrap(), Output::default());
+    assert_eq!(yard.look(60).await.unwrap(), Done::default());
     assert!(yard.marked(BOT).await.is_empty());
     assert_eq!(yard.status(&execution).await.0, "RUNNING");
     // Nor is half an approval left behind.
     let before = yard.everything().await;
     assert!(before.iter().all(|item| !item.contains_key("deliveredAt")));
-    assert_eq!(yard.look(120).await.unwrap(), Output::default());
+    assert_eq!(yard.look(120).await.unwrap(), Done::default());
     assert_eq!(yard.everything().await, before);
 }
 
@@ -788,7 +457,7 @@ async fn of_the_policy_and_a_person_at_the_last_moment_one_decides() {
         let told = ("SUCCEEDED".to_owned(), Some(json!(decision)));
         assert_eq!(yard.ended(&execution).await, told, "{round}");
         let before = yard.everything().await;
-        assert_eq!(yard.look(DEADLINE + 300).await.unwrap(), Output::default());
+        assert_eq!(yard.look(DEADLINE + 300).await.unwrap(), Done::default());
         assert_eq!(yard.everything().await, before);
     }
 }
@@ -804,7 +473,7 @@ async fn what_step_functions_did_not_hear_is_told_the_next_time() {
         .mount(&broken)
         .await;
     for _ in 0..2 {
-        let error = watchdog(&clients, &yard.config, at(DEADLINE), Input {}).await;
+        let error = watchdog(&clients, &yard.config, at(DEADLINE), Input::default()).await;
         let error = error.unwrap_err();
         assert_eq!(<&str>::from(&error), "Incomplete");
         assert!(error.to_string().contains("take the decision"), "{error}");
@@ -891,6 +560,9 @@ fn without_its_environment_the_function_ends_and_names_the_variable() {
         ("REVIEW_SECRET_ARN", "review"),
         ("REVIEW_BASE_URL", BASE),
         ("MAIL_FROM", FROM),
+        ("ALERT_TO", ALERTS),
+        ("X_CREDENTIALS_SECRET_ARN", "x"),
+        ("OPENAI_SECRET_ARN", "openai"),
     ];
     for (missing, _) in given {
         let output = Command::new(env!("CARGO_BIN_EXE_watchdog"))

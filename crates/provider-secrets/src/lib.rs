@@ -1,0 +1,107 @@
+#![doc = include_str!("../README.md")]
+
+use aws_said::aws_said;
+use aws_sdk_secretsmanager::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, de::DeserializeOwned};
+
+/// Why there is no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is missing or malformed, or may not be read.
+    #[error("{0}")]
+    Unusable(String),
+    /// Secrets Manager is unreachable or busy.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// The shape of the secret of OpenAI.
+const OPENAI: &str = r#"{"apiKey": "…"}"#;
+
+/// The shape of the secret of X.
+const X: &str = r#"{"apiKey", "apiKeySecret", "accessToken", "accessTokenSecret"}"#;
+
+/// The key of OpenAI.
+pub async fn openai_key(secrets: &Client, arn: &str) -> Result<SecretString, Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Secret {
+        api_key: SecretString,
+    }
+    let secret: Secret = read(secrets, arn, OPENAI).await?;
+    // A key is often pasted with the end of its line, and the library panics at what a header cannot hold.
+    let api_key = secret.api_key.expose_secret().trim();
+    if api_key.is_empty() {
+        return Err(unusable(arn, "has an empty apiKey", OPENAI));
+    }
+    if !api_key.bytes().all(|b| b.is_ascii_graphic()) {
+        let what = "has an apiKey with characters that no key has";
+        return Err(unusable(arn, what, OPENAI));
+    }
+    Ok(SecretString::from(api_key))
+}
+
+/// The credentials of an app on X and of the account that it posts for.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct XCredentials {
+    /// The app's key.
+    pub api_key: SecretString,
+    /// The app's secret.
+    pub api_key_secret: SecretString,
+    /// The account's token.
+    pub access_token: SecretString,
+    /// The account's secret.
+    pub access_token_secret: SecretString,
+    /// The account's number.
+    #[serde(skip)]
+    pub user_id: String,
+}
+
+/// The credentials of X.
+pub async fn x_credentials(secrets: &Client, arn: &str) -> Result<XCredentials, Error> {
+    let mut credentials: XCredentials = read(secrets, arn, X).await?;
+    // The number before the hyphen of an access token is the account's id, which saves a request.
+    let token = credentials.access_token.expose_secret();
+    credentials.user_id = match token.split_once('-') {
+        Some((id, _)) if !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()) => id.to_owned(),
+        _ => {
+            let what =
+                "has an accessToken that does not begin with the account's number and a hyphen";
+            return Err(unusable(arn, what, X));
+        }
+    };
+    Ok(credentials)
+}
+
+async fn read<T: DeserializeOwned>(secrets: &Client, arn: &str, shape: &str) -> Result<T, Error> {
+    let secret = secrets.get_secret_value().secret_id(arn).send().await;
+    let secret = match secret {
+        Ok(secret) => secret.secret_string,
+        Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
+        Err(error) => {
+            let refused = matches!(&error, SdkError::ServiceError(e)
+                if (400..500).contains(&e.raw().status().as_u16())
+                    && e.err().code() != Some("ThrottlingException"));
+            let said = aws_said(&error);
+            return Err(match refused {
+                true => unusable(arn, &format!("cannot be read: {said}"), shape),
+                false => Error::Unavailable(format!("Secrets Manager did not give {arn}: {said}")),
+            });
+        }
+    };
+    let secret = secret.ok_or_else(|| unusable(arn, "has no value", shape))?;
+    // Of the parser's message only the place is told: the rest might quote the secret.
+    serde_json::from_str(&secret).map_err(|e| {
+        let what = format!("is malformed at line {} column {}", e.line(), e.column());
+        unusable(arn, &what, shape)
+    })
+}
+
+fn unusable(arn: &str, what: &str, shape: &str) -> Error {
+    Error::Unusable(format!("the secret {arn} {what}; it has to be {shape}"))
+}

@@ -1,0 +1,302 @@
+//! What the canaries say.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use stand_ins::{Fault, Kind, openai, x};
+use watchdog::{Check, Input, Output, Verdict, watchdog};
+
+use crate::setting::{BOT_TOML, CALENDAR_TOML, Yard};
+
+const PLANTED: [&str; 3] = [
+    "planted-openai-key",
+    "planted-x-key-secret",
+    "planted-x-token-secret",
+];
+
+/// A yard with an OpenAI and an X that know its keys.
+struct Birdhouse {
+    yard: Yard,
+    openai: openai::OpenAi,
+    x: x::X,
+}
+
+impl Birdhouse {
+    async fn new() -> Birdhouse {
+        let mut yard = Yard::new().await;
+        let [openai_key, key_secret, token_secret] = PLANTED;
+        let credentials = x::Credentials {
+            api_key: "key".to_owned(),
+            api_key_secret: key_secret.to_owned(),
+            access_token: "42-token".to_owned(),
+            access_token_secret: token_secret.to_owned(),
+        };
+        let openai = openai::start(openai::Options {
+            port: 0,
+            api_key: openai_key.to_owned(),
+        });
+        let x = x::start(x::Options {
+            port: 0,
+            credentials: credentials.clone(),
+            name: "Spooky Days".to_owned(),
+            handle: "spooky_days".to_owned(),
+            directory: None,
+        });
+        let house = (openai.await.unwrap(), x.await.unwrap());
+        yard.config.openai_base_url = house.0.base_url();
+        yard.config.x_api_base_url = house.1.base_url();
+        let birdhouse = Birdhouse {
+            yard,
+            openai: house.0,
+            x: house.1,
+        };
+        birdhouse
+            .secret("openai", json!({"apiKey": openai_key}))
+            .await;
+        birdhouse.secret("x-credentials", json!(credentials)).await;
+        birdhouse
+    }
+
+    async fn secret(&self, name: &str, value: Value) {
+        let secrets = &self.yard.clients.secrets;
+        let put = secrets.put_secret_value().secret_id(name);
+        if put.secret_string(value.to_string()).send().await.is_err() {
+            let create = secrets.create_secret().name(name);
+            create
+                .secret_string(value.to_string())
+                .send()
+                .await
+                .unwrap();
+        }
+    }
+
+    async fn ask(&self) -> Vec<Check> {
+        self.ask_at(Timestamp::now()).await
+    }
+
+    async fn ask_at(&self, now: Timestamp) -> Vec<Check> {
+        let input: Input = serde_json::from_value(json!({"canaries": true})).unwrap();
+        let (clients, config) = (&self.yard.clients, &self.yard.config);
+        let before = self.yard.everything().await;
+        let output = watchdog(clients, config, now, input).await.unwrap();
+        assert_eq!(self.yard.everything().await, before);
+        assert!(self.yard.mails().await.is_empty());
+        let told = json!(output).to_string();
+        assert!(
+            PLANTED.iter().all(|planted| !told.contains(planted)),
+            "{told}"
+        );
+        match output {
+            Output::Canaries { checks } => checks,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The one that is not well.
+    async fn ill(&self) -> (String, Verdict, String) {
+        let mut checks = self.ask().await;
+        checks.retain(|check| check.verdict != Verdict::Ok);
+        assert_eq!(checks.len(), 1, "{checks:?}");
+        let check = checks.remove(0);
+        assert!(check.fix.is_some(), "{check:?}");
+        (check.what, check.verdict, check.said)
+    }
+}
+
+fn status(status: u16) -> Kind {
+    Kind::Status {
+        status,
+        body: json!({"title": "planted-openai-key", "error": {"message": "planted-openai-key"}}),
+    }
+}
+
+#[tokio::test]
+async fn where_all_is_well_each_canary_says_so_and_nothing_is_touched() {
+    let house = Birdhouse::new().await;
+    let checks = house.ask().await;
+    let names: Vec<&str> = checks.iter().map(|check| check.what.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "files of spooky-days",
+            "days ahead of spooky-days",
+            "signing keys",
+            "OpenAI key",
+            "image model gpt-image-2.6-flare",
+            "X credentials",
+            "clock",
+        ]
+    );
+    for check in &checks {
+        assert_eq!(
+            (check.verdict, &check.fix),
+            (Verdict::Ok, &None),
+            "{check:?}"
+        );
+    }
+    assert_eq!(
+        json!(checks[2]),
+        json!({"what": "signing keys", "verdict": "ok", "said": "the approval page's links can be signed"})
+    );
+    let requests = house.x.requests();
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    assert_eq!(requests[0].0, "timeline");
+    assert!(house.openai.requests().is_empty());
+}
+
+#[tokio::test]
+async fn each_canary_names_what_is_wrong_with_the_provider() {
+    let house = Birdhouse::new().await;
+    for (answer, verdict) in [
+        (401, Verdict::Fail),
+        (403, Verdict::Fail),
+        (402, Verdict::Fail),
+        (429, Verdict::Warn),
+        (500, Verdict::Warn),
+    ] {
+        house.x.fail(Fault::once("timeline", status(answer)));
+        let (what, is, said) = house.ill().await;
+        assert_eq!((what.as_str(), is), ("X credentials", verdict), "{said}");
+        assert!(said.contains(&answer.to_string()), "{said}");
+    }
+    for (answer, verdict) in [
+        (401, Verdict::Fail),
+        (403, Verdict::Fail),
+        (429, Verdict::Warn),
+        (503, Verdict::Warn),
+    ] {
+        house.openai.fail(Fault::once("models", status(answer)));
+        let (what, is, said) = house.ill().await;
+        assert_eq!((what.as_str(), is), ("OpenAI key", verdict), "{said}");
+    }
+    house.x.fail(Fault::once("timeline", Kind::ResetBefore));
+    assert_eq!(house.ill().await.2, "X cannot be reached");
+    house.openai.fail(Fault::once("models", Kind::ResetBefore));
+    assert_eq!(house.ill().await.2, "OpenAI cannot be reached");
+    // A wrong signature is seen by X itself.
+    house.secret("x-credentials", json!({"apiKey": "key", "apiKeySecret": "other", "accessToken": "42-token", "accessTokenSecret": "other"})).await;
+    assert_eq!(house.ill().await.1, Verdict::Fail);
+}
+
+#[tokio::test]
+async fn secrets_that_are_missing_or_malformed_are_named() {
+    for (name, what) in [
+        ("openai", "OpenAI key"),
+        ("x-credentials", "X credentials"),
+        ("review", "signing keys"),
+    ] {
+        let house = Birdhouse::new().await;
+        house
+            .secret(name, json!({"wrong": "planted-openai-key"}))
+            .await;
+        let ill = house.ill().await;
+        assert_eq!((ill.0.as_str(), ill.1), (what, Verdict::Fail), "{ill:?}");
+        assert!(ill.2.contains(&format!("the secret {name}")), "{ill:?}");
+        let delete = house.yard.clients.secrets.delete_secret().secret_id(name);
+        delete
+            .force_delete_without_recovery(true)
+            .send()
+            .await
+            .unwrap();
+        assert!(house.ill().await.2.contains("has no value"));
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_ends_and_one_that_has_ended_are_told() {
+    let house = Birdhouse::new().await;
+    let ask = async |model: &str, now: &str| {
+        let text = BOT_TOML.replace("gpt-image-2.6-flare", model);
+        house.yard.put("spooky-days/bot.toml", &text).await;
+        let checks = house.ask_at(now.parse().unwrap()).await;
+        let check = checks
+            .into_iter()
+            .find(|check| check.what == format!("image model {model}"));
+        let check = check.unwrap();
+        (check.verdict, check.said)
+    };
+    let end = "OpenAI shuts it down on 2026-12-01".to_owned();
+    for (now, verdict) in [
+        ("2026-10-31T12:00:00Z", Verdict::Ok),
+        ("2026-11-01T12:00:00Z", Verdict::Warn),
+        ("2026-11-30T23:00:00Z", Verdict::Warn),
+        ("2026-12-01T00:00:00Z", Verdict::Fail),
+    ] {
+        assert_eq!(
+            ask("gpt-image-1.5", now).await,
+            (verdict, end.clone()),
+            "{now}"
+        );
+    }
+    let (verdict, said) = ask("dall-e-3", "2026-11-01T12:00:00Z").await;
+    assert_eq!(
+        (verdict, said.as_str()),
+        (Verdict::Fail, "OpenAI does not serve it")
+    );
+}
+
+#[tokio::test]
+async fn gaps_of_the_calendar_are_told_before_they_are_due_and_silence_is_none() {
+    let house = Birdhouse::new().await;
+    let now = "2026-10-30T12:00:00Z".parse().unwrap();
+    let ahead = async |calendar: &str| {
+        house.yard.put("spooky-days/calendar.toml", calendar).await;
+        let checks = house.ask_at(now).await;
+        checks
+            .into_iter()
+            .find(|check| check.what.contains("days ahead"))
+    };
+    let whole = ahead(CALENDAR_TOML).await.unwrap();
+    assert_eq!(whole.verdict, Verdict::Ok, "{whole:?}");
+    let lines = CALENDAR_TOML.lines();
+    // The Tuesday of the next week: its days, and all that move there, are taken out.
+    let mut without = String::new();
+    let mut inside = false;
+    for line in lines {
+        if line.starts_with("11-03 ") {
+            inside = !line.trim_end().ends_with("}]");
+            continue;
+        }
+        if inside {
+            inside = !line.starts_with(']');
+            continue;
+        }
+        without.push_str(line);
+        without.push('\n');
+    }
+    let gap = ahead(&without).await.unwrap();
+    assert_eq!(gap.verdict, Verdict::Warn, "{gap:?}");
+    assert!(gap.said.contains("2026-11-03 slot 1"), "{gap:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_told() {
+    let house = Birdhouse::new().await;
+    let wrong = Timestamp::now() - jiff::SignedDuration::from_mins(2);
+    let checks = house.ask_at(wrong).await;
+    let clock = checks.iter().find(|check| check.what == "clock").unwrap();
+    assert_eq!(clock.verdict, Verdict::Fail, "{clock:?}");
+    assert!(
+        clock.said.starts_with("it is 1") && clock.said.ends_with("seconds off X's"),
+        "{clock:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_failing_canary_is_in_the_digest_and_none_where_all_are_well() {
+    let house = Birdhouse::new().await;
+    // From nine on in New York, of a day whose slots have all ended.
+    let now: Timestamp = "2026-10-30T20:00:00Z".parse().unwrap();
+    let event = notices::digest_event("spooky-days", "2026-10-30".parse().unwrap());
+    for (pk, sk) in [("#notices", format!("event#{event}"))] {
+        house.yard.delete(pk, &sk).await;
+    }
+    house.x.fail(Fault::once("timeline", status(401)));
+    assert_eq!(house.yard.look_at(now).await.unwrap().told, 1);
+    let mails = house.yard.mails().await;
+    let text = &mails[0].body_text;
+    assert!(text.contains("X credentials: X answers 401"), "{text}");
+    assert!(text.contains("put keys that are accepted"), "{text}");
+    for planted in PLANTED {
+        assert!(!text.contains(planted), "{text}");
+    }
+}
