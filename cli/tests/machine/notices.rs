@@ -19,6 +19,19 @@ impl Machine {
         machine
     }
 
+    /// Calls a function, and gives what it answers.
+    async fn call(&self, function: &str, payload: Value) -> Value {
+        let invoke = self.cloud.lambda.invoke();
+        let answer = invoke
+            .function_name(format!("daily-post-local-{function}"))
+            .qualifier("live")
+            .payload(Blob::new(payload.to_string()))
+            .send()
+            .await
+            .unwrap();
+        serde_json::from_slice(answer.payload.unwrap().as_ref()).unwrap()
+    }
+
     /// Delivers the event of a failed execution, perhaps once more, and gives what was answered.
     async fn deliver(&self, execution: &str, change: Value) -> Value {
         let mut detail = json!({
@@ -32,15 +45,7 @@ impl Machine {
         for (field, value) in change.as_object().into_iter().flatten() {
             detail[field] = value.clone();
         }
-        let invoke = self.cloud.lambda.invoke();
-        let answer = invoke
-            .function_name("daily-post-local-record-result")
-            .qualifier("live")
-            .payload(Blob::new(json!({"detail": detail}).to_string()))
-            .send()
-            .await
-            .unwrap();
-        serde_json::from_slice(answer.payload.unwrap().as_ref()).unwrap()
+        self.call("record-result", json!({"detail": detail})).await
     }
 }
 
@@ -197,4 +202,42 @@ async fn a_run_that_fails_before_its_claim_is_told_with_its_execution_and_to_who
     let said = terminal.spooky(&commands(&notices[0])[0]).await;
     assert!(said.ok().contains("posted"));
     assert_eq!(machine.notices(2).await[1].to, ["owner@example.org"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deployed_canaries_see_what_a_run_would_meet() {
+    let machine = Machine::asking().await;
+    let ask = async || {
+        let answer = machine.call("watchdog", json!({"canaries": true})).await;
+        let text = answer.to_string();
+        assert!(
+            SECRETS.iter().all(|secret| !text.contains(secret)),
+            "{text}"
+        );
+        answer["checks"].as_array().unwrap().clone()
+    };
+    let checks = ask().await;
+    assert_eq!(checks.len(), 7, "{checks:?}");
+    assert!(
+        checks.iter().all(|check| check["verdict"] == "ok"),
+        "{checks:?}"
+    );
+    let put = machine.cloud.secrets.put_secret_value();
+    put.secret_id("daily-post-local/openai")
+        .secret_string(r#"{"apiKey": "another"}"#)
+        .send()
+        .await
+        .unwrap();
+    machine
+        .edit_bot(&[("lead = \"2h\"", "lead = \"9h\"")])
+        .await;
+    let mut checks = ask().await;
+    checks.retain(|check| check["verdict"] != "ok");
+    let names: Vec<&str> = checks
+        .iter()
+        .map(|check| check["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["files of spooky-days", "OpenAI key"], "{checks:?}");
+    assert!(machine.openai.requests().is_empty() && machine.x.tweets().is_empty());
+    assert!(machine.account.mails().await.unwrap().is_empty());
 }

@@ -48,9 +48,6 @@ impl Sweep<'_> {
                     continue;
                 }
             };
-            if record.is_in_flight(self.now) {
-                continue;
-            }
             let looked = async {
                 let post: PostId = record.post.parse()?;
                 self.slot(bot, &post, None).await
