@@ -116,6 +116,11 @@ pub(crate) fn words(error: &str) -> Option<Words> {
             "",
             RunAgain,
         ),
+        "NotOrdered" => (
+            "a tweet was to be taken down that nobody has ordered to be",
+            "",
+            Nothing,
+        ),
         "ClaimLost" => ("another execution holds the slot by now", "", Nothing),
         "InvalidInput" => (
             "a state was given something that it cannot work on",
