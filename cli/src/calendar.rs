@@ -88,7 +88,7 @@ impl Import {
 }
 
 /// The slots that are due from a date on, for so many dates.
-fn slots(files: &Files, from: Date, days: u16) -> impl Iterator<Item = (Date, u32)> {
+pub(crate) fn slots(files: &Files, from: Date, days: u16) -> impl Iterator<Item = (Date, u32)> {
     from.series(1.day())
         .take(usize::from(days))
         .flat_map(move |date| {

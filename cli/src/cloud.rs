@@ -3,6 +3,7 @@
 mod deploy;
 mod runs;
 
+pub(crate) use deploy::functions;
 pub use deploy::{Settings, TABLE, Zips, build_functions};
 pub use runs::{Execution, Run};
 
@@ -97,6 +98,16 @@ impl Cloud {
     /// The full name of a function.
     pub fn function_name(&self, function: &str) -> String {
         format!("{}-{function}", self.name)
+    }
+
+    /// The ARN by which everything calls a function.
+    pub(crate) fn function_arn(&self, function: &str) -> String {
+        format!(
+            "arn:aws:lambda:{}:{}:function:{}:live",
+            self.region,
+            self.account_id,
+            self.function_name(function)
+        )
     }
 
     fn role(&self) -> String {

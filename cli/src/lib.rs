@@ -5,6 +5,7 @@ mod calendar;
 pub mod cloud;
 mod delete;
 mod demo;
+mod doctor;
 mod local;
 mod operate;
 mod overrides;
@@ -86,6 +87,8 @@ enum Command {
     Resume(operate::Resume),
     /// Show whether a bot is paused, what is set for slots to come, and which posts may or may not be on X.
     Status(operate::Status),
+    /// Check a deployment or the local cloud from end to end; nothing is posted, painted, mailed or changed.
+    Doctor(doctor::Doctor),
 }
 
 /// Which bot.
@@ -133,6 +136,7 @@ pub async fn run(cli: Cli) -> ExitCode {
             Command::Pause(pause) => pause.run(place).await,
             Command::Resume(resume) => resume.run(place).await,
             Command::Status(status) => status.run(place).await,
+            Command::Doctor(doctor) => doctor.run(place).await,
         }
     };
     tokio::select! {

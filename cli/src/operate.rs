@@ -252,7 +252,8 @@ fn wish(over: &Override) -> String {
     format!("has another {}", texts.join(", another "))
 }
 
-fn says(bot: &str, switch: &Switch) -> anyhow::Result<String> {
+/// What the switch of a paused bot says.
+pub(crate) fn says(bot: &str, switch: &Switch) -> anyhow::Result<String> {
     let mut line = format!("{bot} is paused");
     if let Some(until) = switch.paused_until {
         line.push_str(&format!(" until {}", Timestamp::from_second(until)?));

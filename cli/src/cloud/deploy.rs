@@ -36,10 +36,10 @@ const ALERT_TO: &str = "alerts@example.org";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Function {
-    timeout_seconds: i32,
-    memory_mb: i32,
-    environment: Vec<String>,
+pub(crate) struct Function {
+    pub(crate) timeout_seconds: i32,
+    pub(crate) memory_mb: i32,
+    pub(crate) environment: Vec<String>,
 }
 
 /// What the functions talk to.
@@ -113,7 +113,8 @@ fn describes_a_package(variable: &str) -> bool {
     variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
-fn functions() -> anyhow::Result<BTreeMap<String, Function>> {
+/// The functions, as they are to be deployed.
+pub(crate) fn functions() -> anyhow::Result<BTreeMap<String, Function>> {
     serde_json::from_str(FUNCTIONS).context("functions/functions.json")
 }
 

@@ -4,6 +4,7 @@
 
 mod approval;
 mod aws;
+mod doctor;
 mod notices;
 mod operate;
 mod page;

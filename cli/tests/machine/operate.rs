@@ -20,7 +20,7 @@ fn name(date: &str) -> String {
 
 impl Machine {
     /// Takes a function's alias away, and gives what brings it back.
-    async fn unplug(&self, function: &str) -> String {
+    pub async fn unplug(&self, function: &str) -> String {
         let name = format!("daily-post-local-{function}");
         let lambda = &self.cloud.lambda;
         let alias = lambda.get_alias().function_name(&name).name("live");

@@ -1,0 +1,359 @@
+//! The doctor: a deployment that is well, one that is not, and its schedules.
+
+use std::collections::HashMap;
+
+use aws_sdk_lambda::types::Environment;
+use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode, ScheduleState, Target};
+use aws_sdk_sesv2::types::MailType;
+use serde_json::{Value, json};
+use stand_ins::{Fault, Kind};
+
+use crate::setting::{BOT, Machine, Said, Terminal};
+
+/// The checks by what they are about: the verdict, what is said, and the fix.
+fn checks(said: &Said) -> HashMap<String, (String, String, String)> {
+    let answer: Value = serde_json::from_str(&said.out).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let checks = answer["checks"].as_array().unwrap().iter().map(|check| {
+        let (verdict, fix) = (text(&check["verdict"]), text(&check["fix"]));
+        assert_eq!(fix.is_empty(), verdict == "ok", "{check}");
+        (text(&check["what"]), (verdict, text(&check["said"]), fix))
+    });
+    checks.collect()
+}
+
+fn count(said: &Said, verdict: &str) -> usize {
+    checks(said)
+        .values()
+        .filter(|check| check.0 == verdict)
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_is_well_is_said_to_be_and_nothing_is_done_to_it() {
+    let machine = Machine::asking().await;
+    let terminal = Terminal::new(&machine);
+    let said = terminal.spooky(&["doctor", "--json"]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(count(&said, "fail"), 0, "{said:?}");
+    let checks = checks(&said);
+    for what in [
+        "deployment",
+        "clock of this machine",
+        "clock",
+        "X credentials",
+        "OpenAI key",
+        "state machine",
+        "function pick-day",
+        "function watchdog",
+        "table",
+        "secret daily-post-local/x-credentials",
+        "rule on failed executions",
+        "approval page",
+        "bot.toml",
+        "calendar.toml",
+        "calendar",
+        "mail sender",
+        "mail receivers",
+        "schedules",
+        "switch",
+        "posts in doubt",
+    ] {
+        assert_eq!(checks[what].0, "ok", "{what}: {:?}", checks[what]);
+    }
+    let lines = terminal.spooky(&["doctor"]).await.ok();
+    assert!(
+        lines.contains("ok    switch: spooky-days is not paused"),
+        "{lines}"
+    );
+    assert!(machine.x.tweets().is_empty());
+    assert!(machine.account.mails().await.unwrap().is_empty());
+    assert!(machine.cloud.runs().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_thing_that_is_wrong_is_named_with_its_fix() {
+    let machine = Machine::asking().await;
+    let terminal = Terminal::new(&machine);
+    let cloud = &machine.cloud;
+    machine
+        .x
+        .fail(Fault::once("create-tweet", Kind::Html { status: 503 }));
+    machine
+        .edit_bot(&[("policy = \"required\"", "policy = \"off\"")])
+        .await;
+    machine.run_date("2026-10-30").await;
+    machine.edit_bot(&[("08:00", "09:00")]).await;
+
+    machine.unplug("store-image").await;
+    let name = cloud.function_name("post-tweet");
+    let environment = HashMap::from([
+        ("TABLE_NAME".to_owned(), "another".to_owned()),
+        ("LEASE_SECONDS".to_owned(), "30".to_owned()),
+    ]);
+    let environment = Environment::builder()
+        .set_variables(Some(environment))
+        .build();
+    let lambda = &cloud.lambda;
+    let update = lambda.update_function_configuration().function_name(&name);
+    update
+        .environment(environment)
+        .timeout(7)
+        .send()
+        .await
+        .unwrap();
+    let version = lambda
+        .publish_version()
+        .function_name(&name)
+        .send()
+        .await
+        .unwrap();
+    let alias = lambda.update_alias().function_name(&name).name("live");
+    alias
+        .set_function_version(version.version)
+        .send()
+        .await
+        .unwrap();
+
+    let definition = cloud.sfn.describe_state_machine();
+    let definition = definition
+        .state_machine_arn(&cloud.state_machine_arn)
+        .send()
+        .await;
+    let mut definition: Value = serde_json::from_str(&definition.unwrap().definition).unwrap();
+    definition["States"]["StoreImage"]["TimeoutSeconds"] = json!(71);
+    let update = cloud
+        .sfn
+        .update_state_machine()
+        .state_machine_arn(&cloud.state_machine_arn);
+    update
+        .definition(definition.to_string())
+        .send()
+        .await
+        .unwrap();
+
+    let delete = cloud
+        .secrets
+        .delete_secret()
+        .secret_id("daily-post-local/x-credentials");
+    delete.recovery_window_in_days(7).send().await.unwrap();
+    let delete = cloud
+        .secrets
+        .delete_secret()
+        .secret_id("daily-post-local/openai");
+    delete
+        .force_delete_without_recovery(true)
+        .send()
+        .await
+        .unwrap();
+    cloud
+        .events
+        .disable_rule()
+        .name("daily-post-local-failed")
+        .send()
+        .await
+        .unwrap();
+    let delete = cloud.ses.delete_email_identity();
+    delete
+        .email_identity("spooky-days@example.org")
+        .send()
+        .await
+        .unwrap();
+    let sandbox = cloud
+        .ses
+        .put_account_details()
+        .mail_type(MailType::Transactional);
+    let sandbox = sandbox
+        .website_url("https://example.org")
+        .production_access_enabled(false);
+    sandbox.send().await.unwrap();
+    terminal
+        .spooky(&["pause", "--reason", "a storm"])
+        .await
+        .ok();
+
+    let said = terminal.spooky(&["doctor", "--json"]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let checks = checks(&said);
+    for (what, verdict, says) in [
+        (
+            "function store-image",
+            "fail",
+            "its alias live, is not there",
+        ),
+        (
+            "function post-tweet",
+            "fail",
+            "the variable TABLE_NAME is \"another\"",
+        ),
+        (
+            "function post-tweet",
+            "fail",
+            "the variable LEASE_SECONDS is \"30\"",
+        ),
+        (
+            "function post-tweet",
+            "fail",
+            "the variable X_CREDENTIALS_SECRET_ARN is missing",
+        ),
+        (
+            "function post-tweet",
+            "fail",
+            "its timeout is 7 s instead of 60",
+        ),
+        ("state machine", "warn", "it differs in StoreImage"),
+        (
+            "secret daily-post-local/x-credentials",
+            "fail",
+            "marked for deletion",
+        ),
+        ("secret daily-post-local/openai", "fail", "it is not there"),
+        ("rule on failed executions", "fail", "is disabled"),
+        ("bot.toml", "warn", "not that of this checkout"),
+        ("mail sender", "fail", "is not verified"),
+        ("mail receivers", "fail", "owner@example.org"),
+        ("switch", "warn", "a storm"),
+        ("posts in doubt", "warn", "spooky-days/2026-10-30/1"),
+        ("calendar.toml", "ok", "that of this checkout"),
+        ("function pick-day", "ok", ""),
+    ] {
+        let there = &checks[what];
+        assert!(
+            there.0 == verdict && there.1.contains(says),
+            "{what}: {there:?}"
+        );
+    }
+    assert!(said.err.contains("checks fail"), "{}", said.err);
+
+    let broken = b"broken".to_vec();
+    cloud.put_bot_file(BOT, "bot.toml", broken).await.unwrap();
+    let said = terminal.spooky(&["doctor"]).await;
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.contains("fail  bot's files:"), "{}", said.out);
+    assert!(said.out.contains("bot.toml:1"), "{}", said.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_aws_the_schedules_are_held_against_the_bots_file() {
+    let machine = Machine::asking().await;
+    let terminal = Terminal::on_aws(machine.account.url(), machine.account.id());
+    let cloud = &machine.cloud;
+    let doctor = async || {
+        checks(
+            &terminal
+                .spooky(&["doctor", "--env", "local", "--json"])
+                .await,
+        )
+    };
+    let put = async |name: &str,
+                     expression: &str,
+                     zone: &str,
+                     state: ScheduleState,
+                     target: (&str, &str)| {
+        let name = format!("daily-post-local-{name}");
+        // There is none, or it is replaced.
+        let _ = cloud.scheduler.delete_schedule().name(&name).send().await;
+        let target = Target::builder()
+            .arn(target.0)
+            .role_arn("arn:aws:iam::1:role/x")
+            .input(target.1);
+        let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off);
+        let create = cloud
+            .scheduler
+            .create_schedule()
+            .name(name)
+            .schedule_expression(expression);
+        create
+            .schedule_expression_timezone(zone)
+            .state(state)
+            .flexible_time_window(window.build().unwrap())
+            .target(target.build().unwrap())
+            .send()
+            .await
+            .unwrap();
+    };
+    let found = doctor().await;
+    for what in ["schedule of slot 1", "schedule of the watchdog"] {
+        assert_eq!(found[what].0, "fail", "{what}");
+        assert!(found[what].1.contains("there is none"), "{:?}", found[what]);
+    }
+    let (zone, on) = ("America/New_York", ScheduleState::Enabled);
+    let input = json!({"bot": BOT, "slot": 1, "scheduledTime": "<aws.scheduler.scheduled-time>"})
+        .to_string();
+    let slot = (cloud.state_machine_arn.as_str(), input.as_str());
+    let watchdog = cloud.function_name("watchdog");
+    let watchdog = format!(
+        "arn:aws:lambda:us-east-1:{}:function:{watchdog}:live",
+        cloud.account_id
+    );
+    put(
+        "watchdog",
+        "rate(15 minutes)",
+        "UTC",
+        on.clone(),
+        (&watchdog, "{}"),
+    )
+    .await;
+    for (expression, zone, state, verdict, says) in [
+        (
+            "cron(0 6 ? * MON-FRI *)",
+            zone,
+            on.clone(),
+            "ok",
+            "in America/New_York",
+        ),
+        (
+            "cron(0 6 ? * MON-FRI *)",
+            "UTC",
+            on.clone(),
+            "fail",
+            "is in UTC, and bot.toml in America/New_York",
+        ),
+        (
+            "cron(0 8 ? * MON-FRI *)",
+            zone,
+            on.clone(),
+            "fail",
+            "by bot.toml the slot starts at 06:00",
+        ),
+        (
+            "cron(0 6 ? * SAT *)",
+            zone,
+            on.clone(),
+            "fail",
+            "by bot.toml",
+        ),
+        ("rate(1 day)", zone, on, "fail", "no time of each week"),
+        (
+            "cron(0 6 ? * MON-FRI *)",
+            zone,
+            ScheduleState::Disabled,
+            "fail",
+            "is disabled",
+        ),
+    ] {
+        put("slot-1", expression, zone, state, slot).await;
+        let found = doctor().await;
+        let there = &found["schedule of slot 1"];
+        assert!(
+            there.0 == verdict && there.1.contains(says),
+            "{expression}: {there:?}"
+        );
+        assert_eq!(found["schedule of the watchdog"].0, "ok");
+    }
+    // Through the API, as Terraform may do it to name the execution.
+    let call = json!({"StateMachineArn": cloud.state_machine_arn, "Input": input}).to_string();
+    let target = (
+        "arn:aws:scheduler:::aws-sdk:sfn:startExecution",
+        call.as_str(),
+    );
+    put(
+        "slot-1",
+        "cron(0 6 ? * 2-6 *)",
+        zone,
+        ScheduleState::Enabled,
+        target,
+    )
+    .await;
+    assert_eq!(doctor().await["schedule of slot 1"].0, "ok");
+}
