@@ -9,6 +9,7 @@ use aws_sdk_eventbridge::types::RuleState;
 use bot_files::{Pick, Policy};
 use clap::Args;
 use jiff::Timestamp;
+use post_record::Record;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -618,6 +619,7 @@ async fn switch(cloud: &Cloud, bot: &str, now: Timestamp) -> anyhow::Result<Vec<
         None => ok("switch", &format!("{bot} is not paused")),
     });
     let armed = cloud.table.armed(bot).await?;
+    let armed: Vec<Record> = armed.into_iter().collect::<Result<_, _>>()?;
     let in_doubt: Vec<&str> = armed
         .iter()
         .filter(|record| !record.is_in_flight(now))
