@@ -3,6 +3,7 @@
 mod approvals;
 mod calendar;
 pub mod cloud;
+mod costs;
 mod delete;
 mod demo;
 mod doctor;
@@ -89,6 +90,8 @@ enum Command {
     Status(operate::Status),
     /// Check a deployment or the local cloud from end to end; nothing is posted, painted, mailed or changed.
     Doctor(doctor::Doctor),
+    /// Show what was spent and reserved in a month, and what the caps leave.
+    Costs(costs::Costs),
 }
 
 /// Which bot.
@@ -135,6 +138,7 @@ pub async fn run(cli: Cli) -> ExitCode {
             Command::Delete(delete) => delete.run(place).await,
             Command::Pause(pause) => pause.run(place).await,
             Command::Resume(resume) => resume.run(place).await,
+            Command::Costs(costs) => costs.run(place).await,
             Command::Status(status) => status.run(place).await,
             Command::Doctor(doctor) => doctor.run(place).await,
         }

@@ -380,19 +380,19 @@ async fn may_cost(
 ) -> anyhow::Result<f64> {
     let mut cost = 0.0;
     if ["PickDay", "BuildPrompt", "GenerateImage"].contains(&state) {
-        let quality = match input["day"]["picture"]["quality"].as_str() {
-            Some(quality) => quality.to_owned(),
-            // With broken files PickDay would fail again.
-            None => {
-                Files::deployed(cloud, &post.bot)
-                    .await
-                    .context("nothing was redriven: the deployed files would be refused again")?
-                    .bot
-                    .picture
-                    .quality
-            }
-        };
-        cost += generate_image::estimate_usd(&quality);
+        let picture: generate_image::Picture =
+            match serde_json::from_value(input["day"]["picture"].clone()) {
+                Ok(picture) => picture,
+                // With broken files PickDay would fail again.
+                Err(_) => {
+                    let files = Files::deployed(cloud, &post.bot).await.context(
+                        "nothing was redriven: the deployed files would be refused again",
+                    )?;
+                    serde_json::from_value(json!(files.bot.picture))?
+                }
+            };
+        let prompt = input["prompt"]["prompt"].as_str().unwrap_or_default();
+        cost += generate_image::most_usd(&picture, prompt);
     }
     let ledger = record.map_or(Ledger::Claimed, |record| record.ledger);
     if state != "RecordResult" && (ledger == Ledger::Claimed || post_again) {

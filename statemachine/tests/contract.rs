@@ -192,7 +192,7 @@ fn only_business_outcomes_are_caught() {
     for (name, state) in states {
         let caught: Vec<&str> = list(state, "Catch").into_iter().flat_map(names).collect();
         match name.as_str() {
-            "GenerateImage" => assert_eq!(caught, ["PromptRejected"]),
+            "GenerateImage" => assert_eq!(caught, ["PromptRejected", "OverBudget"]),
             // A decision is there, or the time is over: RequestApproval says which.
             "AwaitApproval" => assert_eq!(
                 caught,

@@ -5,6 +5,7 @@
 mod approval;
 mod aws;
 mod doctor;
+mod money;
 mod notices;
 mod operate;
 mod page;

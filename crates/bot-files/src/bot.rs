@@ -4,6 +4,7 @@ use jiff::{
     tz::TimeZone,
 };
 use serde::{Deserialize, Serialize};
+use toml::de::DeValue;
 
 use crate::{
     Problems,
@@ -30,6 +31,8 @@ pub struct Bot {
     pub picture: Picture,
     /// Who decides before anything is posted.
     pub approval: Approval,
+    /// The most that it may spend.
+    pub money: Money,
     /// How posting behaves.
     pub posting: Posting,
     /// Who is told how runs end.
@@ -132,6 +135,26 @@ pub enum OnTimeout {
     Post,
 }
 
+/// The most that a bot may spend, in millionths of a US dollar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Money {
+    /// On one of its local days.
+    pub per_day_micros: i64,
+    /// In one of its local months.
+    pub per_month_micros: i64,
+}
+
+impl Default for Money {
+    /// A bot that says nothing may spend a dollar a day and ten a month.
+    fn default() -> Self {
+        Money {
+            per_day_micros: 1_000_000,
+            per_month_micros: 10_000_000,
+        }
+    }
+}
+
 /// How posting behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posting {
@@ -210,6 +233,7 @@ impl Bot {
                 "slots",
                 "picture",
                 "approval",
+                "money",
                 "posting",
                 "notices",
                 "voice",
@@ -222,6 +246,7 @@ impl Bot {
         let slots = read_slots(&mut reader, root);
         let picture = read_picture(&mut reader, root);
         let approval = read_approval(&mut reader, root);
+        let money = read_money(&mut reader, root);
         let late_after = read_late_after(&mut reader, root);
         let notices = read_notices(&mut reader, root, &approval);
         let voice = read_voice(&mut reader, root);
@@ -233,6 +258,7 @@ impl Bot {
                 slots,
                 picture,
                 approval,
+                money,
                 posting: Posting { late_after },
                 notices,
                 voice,
@@ -657,6 +683,46 @@ fn read_notices<'a>(reader: &mut Reader<'a>, root: Section<'a>, approval: &Appro
         );
     }
     notices
+}
+
+fn read_money<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> Money {
+    let mut money = Money::default();
+    let known = ["per_day_usd", "per_month_usd"];
+    let value = reader.get(root, "money");
+    let Some(section) = value.and_then(|value| reader.section(value, "[money]", &known)) else {
+        return money;
+    };
+    for (key, field) in [
+        ("per_day_usd", &mut money.per_day_micros),
+        ("per_month_usd", &mut money.per_month_micros),
+    ] {
+        if let Some(value) = reader.get(section, key) {
+            match read_usd(value) {
+                Some(micros) => *field = micros,
+                None => reader.wrong_type(value, key, "an amount from 0 to 10000, like 1.50"),
+            }
+        }
+    }
+    if money.per_day_micros > money.per_month_micros && !reader.has_problems() {
+        reader.problem(
+            section.line,
+            "a day may cost more than its whole month",
+            "make per_day_usd at most per_month_usd",
+        );
+    }
+    money
+}
+
+/// An amount in US dollars, in millionths of one.
+fn read_usd(value: Value<'_>) -> Option<i64> {
+    let usd: f64 = match value.value {
+        DeValue::Integer(n) if n.radix() == 10 => n.as_str().parse().ok()?,
+        DeValue::Float(n) => n.as_str().parse().ok()?,
+        _ => return None,
+    };
+    (0.0..=10_000.0)
+        .contains(&usd)
+        .then(|| (usd * 1_000_000.0).round() as i64)
 }
 
 fn read_late_after<'a>(reader: &mut Reader<'a>, root: Section<'a>) -> SignedDuration {

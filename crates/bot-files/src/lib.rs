@@ -14,8 +14,8 @@ mod rule;
 mod schedule;
 
 pub use bot::{
-    Approval, Bot, MAX_DEADLINE, Notices, OnTimeout, Picture, Policy, Posting, Slot, Softness,
-    Voice, fill, subject,
+    Approval, Bot, MAX_DEADLINE, Money, Notices, OnTimeout, Picture, Policy, Posting, Slot,
+    Softness, Voice, fill, subject,
 };
 pub use calendar::{Calendar, Change, Count, Day, Pick};
 pub use check::{check, check_texts};

@@ -93,7 +93,7 @@ fn a_mistake_in_bot_toml_is_told_with_its_line_and_the_fix() {
         (
             "[posting]",
             "[colours]",
-            "bot.toml:17: the file has no key \"colours\"; remove it, or use one of time_zone, enabled, slots, picture, approval, posting, notices, voice",
+            "bot.toml:17: the file has no key \"colours\"; remove it, or use one of time_zone, enabled, slots, picture, approval, money, posting, notices, voice",
         ),
         (
             "policy = \"off\"",
@@ -139,6 +139,26 @@ fn a_mistake_in_bot_toml_is_told_with_its_line_and_the_fix() {
             "time_zone = \"America/New_York\"\n",
             "time_zone = \"America/New_York\"\nenabled = \"no\"\n",
             "bot.toml:2: enabled is \"no\"; make it true or false",
+        ),
+        (
+            "policy = \"off\"",
+            "policy = \"off\"\n[money]\nper_day_usd = -1",
+            "bot.toml:17: per_day_usd is -1; make it an amount from 0 to 10000, like 1.50",
+        ),
+        (
+            "policy = \"off\"",
+            "policy = \"off\"\n[money]\nper_month_usd = \"10\"",
+            "bot.toml:17: per_month_usd is \"10\"; make it an amount from 0 to 10000, like 1.50",
+        ),
+        (
+            "policy = \"off\"",
+            "policy = \"off\"\n[money]\nper_day_usd = inf",
+            "bot.toml:17: per_day_usd is of the type float; make it an amount from 0 to 10000, like 1.50",
+        ),
+        (
+            "policy = \"off\"",
+            "policy = \"off\"\n[money]\nper_day_usd = 20",
+            "bot.toml:16: a day may cost more than its whole month; make per_day_usd at most per_month_usd",
         ),
         (
             "to = [\"a@example.org\"]\n",
@@ -701,6 +721,19 @@ fn a_bot_that_is_silent_about_approval_requires_it_and_posts_nothing_that_nobody
         problems.starts_with("bot.toml:1: an approval is required"),
         "{problems}"
     );
+}
+
+#[test]
+fn a_bot_that_says_nothing_of_money_may_spend_little() {
+    let money = |text: &str| {
+        let bot = Bot::parse("bot.toml", text).unwrap();
+        (bot.money.per_day_micros, bot.money.per_month_micros)
+    };
+    assert_eq!(money(BOT), (1_000_000, 10_000_000));
+    let spends = |caps: &str| BOT.replace("[posting]", &format!("[money]\n{caps}\n[posting]"));
+    let text = spends("per_day_usd = 0.25\nper_month_usd = 3");
+    assert_eq!(money(&text), (250_000, 3_000_000));
+    assert_eq!(money(&spends("per_day_usd = 0")), (0, 10_000_000));
 }
 
 #[test]

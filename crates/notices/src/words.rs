@@ -50,6 +50,11 @@ pub(crate) fn words(error: &str) -> Option<Words> {
             "wait until the service is back",
             Redrive,
         ),
+        "ServiceFailed" => (
+            "OpenAI failed while it painted, again and again",
+            "",
+            Redrive,
+        ),
         "TimedOut" => ("OpenAI gave no picture in time", "", Redrive),
         "NoPicture" => ("OpenAI's answer had no picture in it", "", Redrive),
         "PromptRejected" => (

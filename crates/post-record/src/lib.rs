@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod approval;
+mod budget;
 mod notice;
 mod operate;
 mod overrides;
@@ -22,6 +23,9 @@ use sha2::{Digest, Sha256};
 
 pub use approval::{
     Approval, Decide, Decision, Image, MAX_ROUNDS, OnTimeout, Opened, POLICY, Verdict,
+};
+pub use budget::{
+    Attempt, Caps, Micros, Month, Provider, Reservation, Reserved, Settlement, Spending,
 };
 pub use notice::Pending;
 pub use operate::{Change, Deletion, Operator, Switch};

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-use std::{collections::HashMap, sync::OnceLock, time::Duration};
+use std::{sync::OnceLock, time::Duration};
 
 use anyhow::anyhow;
 use async_openai::{
@@ -13,7 +13,9 @@ use aws_sdk_s3::{
     primitives::ByteStream,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::{Timestamp, tz::TimeZone};
 use lambda_runtime::Diagnostic;
+use post_record::{Caps, Micros, NotAPost, PostId, Reservation, Reserved, Settlement, Table};
 use provider_secrets::openai_key;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
@@ -31,6 +33,12 @@ pub struct Input {
     pub prompt: String,
     /// How to paint it.
     pub picture: Picture,
+    /// The most that the bot may spend. An execution that is older than this field has the caps of a bot that says
+    /// nothing.
+    pub money: Option<Caps>,
+    /// The bot's time zone, by its IANA name: whose days and months the caps are for. UTC without it.
+    #[serde(rename = "timeZone")]
+    pub time_zone: Option<String>,
 }
 
 impl Input {
@@ -97,12 +105,24 @@ impl Usage {
     }
 }
 
-/// Has a picture painted, or finds the one that was.
+/// Has a picture painted, or finds the one that was. `now` is when the invocation started, and `attempt` a name that
+/// no other invocation has.
 pub async fn generate_image(
     clients: &Clients,
     config: &Config,
+    now: Timestamp,
+    attempt: &str,
     input: Input,
 ) -> Result<Output, Error> {
+    let post: PostId = input
+        .post
+        .parse()
+        .map_err(|e: NotAPost| Error::InvalidInput(e.to_string()))?;
+    let zone = match &input.time_zone {
+        None => TimeZone::UTC,
+        Some(name) => TimeZone::get(name)
+            .map_err(|_| Error::InvalidInput(format!("timeZone {name:?} is not known")))?,
+    };
     let content_type = match input.picture.format.as_str() {
         format @ ("jpeg" | "png" | "webp") => format!("image/{format}"),
         other => {
@@ -123,34 +143,57 @@ pub async fn generate_image(
         "output_format": input.picture.format,
     });
     let key = key(&input, &request);
-    if let Some(draft) = find(clients, config, &key).await? {
+    if let Some((draft, paid_by)) = find(clients, config, &key).await? {
         tracing::info!(post = input.post, key, "the draft is there already");
+        // Whoever painted it may have died before it could settle.
+        if let Some(id) = paid_by
+            && let Some(reservation) = clients.table.reservation(&post.bot, &id).await?
+        {
+            let cost = Micros::from_usd(draft.cost_usd);
+            settle(clients, &reservation, Settlement::Spent, cost, now).await;
+        }
         return Ok(draft);
     }
 
     let http = clients.http()?;
     let api_key = openai_key(&clients.secrets, &config.openai_secret_arn).await?;
-    let answer = paint(http, config, &api_key, &request).await?;
-    let picture = answer
-        .data
-        .into_iter()
-        .flatten()
-        .find_map(|picture| picture.b64_json)
-        .ok_or_else(|| no_picture("has no picture"))?;
-    let picture = BASE64_STANDARD
-        .decode(picture)
-        .map_err(|_| no_picture("holds a picture that is not base64"))?;
-    if picture.is_empty() {
-        return Err(no_picture("holds an empty picture"));
-    }
-    let estimate = estimate_usd(&input.picture.quality);
+    let most = Micros::from_usd(most_usd(&input.picture, &input.prompt));
+    let round = input.round.unwrap_or(1);
+    let caps = input.money.unwrap_or_default();
+    let reserved = clients
+        .table
+        .reserve(&post, round, attempt, most, caps, &zone, now)
+        .await?;
+    let reservation = match reserved {
+        Reserved::Yes(reservation) => reservation,
+        Reserved::OverBudget(why) => return Err(Error::OverBudget(why)),
+    };
+    let painted = match paint(http, config, &api_key, &request).await {
+        Ok(answer) => {
+            let usage = answer.usage.clone();
+            picture_of(answer).map_err(|error| (error, usage))
+        }
+        Err(error) => Err((error, None)),
+    };
+    let (picture, answer) = match painted {
+        Ok(painted) => painted,
+        Err((error, usage)) => {
+            let (settlement, cost) = match usage {
+                Some(usage) => (Settlement::Spent, Micros::from_usd(usage.cost_usd())),
+                None if error.costs_nothing() => (Settlement::Released, Micros(0)),
+                None => (Settlement::Unknown, Micros(0)),
+            };
+            settle(clients, &reservation, settlement, cost, now).await;
+            return Err(error);
+        }
+    };
     let draft = Output {
         key,
         content_type,
         model: input.picture.model,
         size: answer.size.unwrap_or(input.picture.size),
         quality: answer.quality.unwrap_or(input.picture.quality),
-        cost_usd: answer.usage.as_ref().map_or(estimate, Usage::cost_usd),
+        cost_usd: answer.usage.as_ref().map_or(most.usd(), Usage::cost_usd),
         cost_is_estimated: answer.usage.is_none(),
         usage: answer.usage,
         found: false,
@@ -161,12 +204,56 @@ pub async fn generate_image(
         cost_usd = draft.cost_usd,
         "painted"
     );
-    keep(clients, config, draft, picture).await
+    let cost = Micros::from_usd(draft.cost_usd);
+    if cost > most {
+        tracing::warn!(post = input.post, %cost, %most, "it cost more than the estimate, which is to be raised");
+    }
+    let kept = keep(clients, config, draft, &reservation, picture).await;
+    settle(clients, &reservation, Settlement::Spent, cost, now).await;
+    kept
+}
+
+/// Settles a reservation. Where that does not work the picture is not lost for it: the watchdog counts all that was
+/// reserved.
+async fn settle(
+    clients: &Clients,
+    reservation: &Reservation,
+    settlement: Settlement,
+    cost: Micros,
+    now: Timestamp,
+) {
+    let settled = clients
+        .table
+        .settle(reservation, settlement, cost, now)
+        .await;
+    if let Err(error) = settled {
+        tracing::warn!(post = reservation.post, %error, "not settled; the watchdog will");
+    }
+}
+
+/// The bytes of the picture, and the rest of the answer.
+fn picture_of(mut answer: Answer) -> Result<(Vec<u8>, Answer), Error> {
+    let picture = answer
+        .data
+        .take()
+        .into_iter()
+        .flatten()
+        .find_map(|picture| picture.b64_json)
+        .ok_or_else(|| no_picture("has no picture"))?;
+    let picture = BASE64_STANDARD
+        .decode(picture)
+        .map_err(|_| no_picture("holds a picture that is not base64"))?;
+    if picture.is_empty() {
+        return Err(no_picture("holds an empty picture"));
+    }
+    Ok((picture, answer))
 }
 
 /// What the function needs from its environment.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The name of the table, in which the money is counted.
+    pub table_name: String,
     /// The bucket of the drafts.
     pub image_bucket: String,
     /// The secret with the key of OpenAI.
@@ -184,6 +271,7 @@ impl Config {
             std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
         };
         Ok(Config {
+            table_name: variable("TABLE_NAME")?,
             image_bucket: variable("IMAGE_BUCKET")?,
             openai_secret_arn: variable("OPENAI_SECRET_ARN")?,
             openai_base_url: variable("OPENAI_BASE_URL")
@@ -197,6 +285,8 @@ impl Config {
 /// What the function talks to.
 #[derive(Debug)]
 pub struct Clients {
+    /// The money.
+    pub table: Table,
     /// The drafts.
     pub s3: aws_sdk_s3::Client,
     /// The secret.
@@ -207,8 +297,9 @@ pub struct Clients {
 
 impl Clients {
     /// The clients of an AWS configuration.
-    pub fn new(aws: &SdkConfig) -> Clients {
+    pub fn new(aws: &SdkConfig, config: &Config) -> Clients {
         Clients {
+            table: Table::new(aws_sdk_dynamodb::Client::new(aws), &config.table_name),
             s3: aws_sdk_s3::Client::new(aws),
             secrets: aws_sdk_secretsmanager::Client::new(aws),
             http: OnceLock::new(),
@@ -229,15 +320,21 @@ impl Clients {
 /// Why there is no draft.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
+    /// It could go over a cap, so nothing was bought.
+    #[error("{0}")]
+    OverBudget(String),
     /// The safety system refuses.
     #[error("{0}")]
     PromptRejected(String),
     /// A limit that passes by itself.
     #[error("{0}")]
     RateLimited(String),
-    /// Somebody is unreachable or busy.
+    /// Somebody is unreachable or busy, and did nothing.
     #[error("{0}")]
     ServiceUnavailable(String),
+    /// OpenAI failed, and may have painted by then.
+    #[error("{0}")]
+    ServiceFailed(String),
     /// No answer in time.
     #[error("{0}")]
     TimedOut(String),
@@ -281,6 +378,37 @@ impl From<provider_secrets::Error> for Error {
         match error {
             provider_secrets::Error::Unusable(why) => Error::SecretUnusable(why),
             provider_secrets::Error::Unavailable(why) => Error::ServiceUnavailable(why),
+        }
+    }
+}
+
+impl From<post_record::Error> for Error {
+    fn from(error: post_record::Error) -> Error {
+        match error {
+            post_record::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
+            _ => Error::Unexpected(error.into()),
+        }
+    }
+}
+
+impl Error {
+    /// Whether OpenAI surely was not paid. Whether it takes money for what its safety system refuses, it does not say.
+    fn costs_nothing(&self) -> bool {
+        match self {
+            Error::OverBudget(_)
+            | Error::RateLimited(_)
+            | Error::ServiceUnavailable(_)
+            | Error::OutOfCredit(_)
+            | Error::ModelGone(_)
+            | Error::Unauthorized(_)
+            | Error::SecretUnusable(_)
+            | Error::RequestRejected(_)
+            | Error::InvalidInput(_) => true,
+            Error::PromptRejected(_)
+            | Error::ServiceFailed(_)
+            | Error::TimedOut(_)
+            | Error::NoPicture(_)
+            | Error::Unexpected(_) => false,
         }
     }
 }
@@ -432,7 +560,8 @@ impl From<Box<Refusal>> for Error {
             (401 | 403, _) => Error::Unauthorized(said),
             (404, _) => Error::ModelGone(said),
             _ if code == "model_not_found" => Error::ModelGone(said),
-            (300..=399 | 408 | 409 | 425 | 500.., _) => Error::ServiceUnavailable(said),
+            (300..=399 | 409 | 425 | 503 | 529, _) => Error::ServiceUnavailable(said),
+            (408 | 500.., _) => Error::ServiceFailed(said),
             _ => Error::RequestRejected(said),
         }
     }
@@ -442,14 +571,28 @@ fn no_picture(what: &str) -> Error {
     Error::NoPicture(format!("OpenAI's answer {what}; it may have been paid"))
 }
 
-/// A guess at the price of a picture whose tokens were not counted: the price of 2.6 at 1024x1024, rounded up.
-pub fn estimate_usd(quality: &str) -> f64 {
-    match quality {
-        "low" => 0.02,
-        "medium" => 0.05,
-        "high" => 0.06,
-        _ => 0.25,
-    }
+/// The most that a picture can cost, in US dollars: what is reserved for it, and what counts where nobody knows.
+///
+/// Low and medium are four times what has been seen of gpt-image-2.5-flare at 1024x1024, since 2.6 takes three to four
+/// times as many tokens there; the others are what has been seen of it, and a tenth more (2026-11). More pixels cost
+/// as much more, and a token is at least a byte of the prompt.
+pub fn most_usd(picture: &Picture, prompt: &str) -> f64 {
+    let pixels = match picture.size.split_once('x') {
+        Some((width, height)) => {
+            let side = |side: &str| side.parse().unwrap_or(3840.0_f64);
+            side(width) * side(height)
+        }
+        // The largest that is not asked for by its size.
+        None => 1536.0 * 1024.0,
+    };
+    let painted = match picture.quality.as_str() {
+        "low" => 0.024,
+        "medium" => 0.053,
+        "high" => 0.059,
+        "xhigh" => 0.104,
+        _ => 0.233,
+    };
+    painted * (pixels / (1024.0 * 1024.0)).max(1.0) + prompt.len() as f64 * 5.0 / 1_000_000.0
 }
 
 /// The key of a request's draft. The version stands for how the request is hashed.
@@ -469,8 +612,12 @@ fn key(input: &Input, request: &Value) -> String {
     )
 }
 
-/// The draft of an earlier entry.
-async fn find(clients: &Clients, config: &Config, key: &str) -> Result<Option<Output>, Error> {
+/// The draft of an earlier entry, and the name of the reservation that paid for it.
+async fn find(
+    clients: &Clients,
+    config: &Config,
+    key: &str,
+) -> Result<Option<(Output, Option<String>)>, Error> {
     // Not HEAD, whose 404 does not tell a missing draft from a missing bucket, and the picture would be paid in vain.
     let object = clients
         .s3
@@ -484,19 +631,17 @@ async fn find(clients: &Clients, config: &Config, key: &str) -> Result<Option<Ou
         Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => return Ok(None),
         Err(error) => return Err(s3_error("look for the draft", error)),
     };
-    let draft = object
-        .metadata
-        .as_ref()
-        .and_then(|metadata| metadata.get("draft"))
-        .ok_or_else(|| {
-            Error::Unexpected(anyhow!("{key} is there, but nothing says what it cost"))
-        })?;
+    let metadata = |name: &str| object.metadata.as_ref().and_then(|m| m.get(name));
+    let draft = metadata("draft").ok_or_else(|| {
+        Error::Unexpected(anyhow!("{key} is there, but nothing says what it cost"))
+    })?;
     let draft: Output = serde_json::from_str(draft)
         .map_err(|e| Error::Unexpected(anyhow!(e).context(format!("the metadata of {key}"))))?;
-    Ok(Some(Output {
+    let draft = Output {
         found: true,
         ..draft
-    }))
+    };
+    Ok(Some((draft, metadata("reservation").cloned())))
 }
 
 /// Keeps a draft, unless another entry was first: then that one counts.
@@ -504,6 +649,7 @@ async fn keep(
     clients: &Clients,
     config: &Config,
     draft: Output,
+    reservation: &Reservation,
     picture: Vec<u8>,
 ) -> Result<Output, Error> {
     let metadata = serde_json::to_string(&draft).map_err(|e| Error::Unexpected(e.into()))?;
@@ -514,10 +660,8 @@ async fn keep(
             .bucket(&config.image_bucket)
             .key(&draft.key)
             .content_type(&draft.content_type)
-            .set_metadata(Some(HashMap::from([(
-                "draft".to_owned(),
-                metadata.clone(),
-            )])))
+            .metadata("draft", &metadata)
+            .metadata("reservation", &reservation.id)
             .if_none_match("*")
             .body(ByteStream::from(picture.clone()))
             .send()
@@ -532,7 +676,8 @@ async fn keep(
     match written {
         Ok(_) => Ok(draft),
         Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 412 => {
-            find(clients, config, &draft.key).await?.ok_or_else(|| {
+            let found = find(clients, config, &draft.key).await?;
+            found.map(|(draft, _)| draft).ok_or_else(|| {
                 Error::ServiceUnavailable(format!("{} was there, and is gone", draft.key))
             })
         }

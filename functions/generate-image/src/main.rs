@@ -1,6 +1,7 @@
 //! The Lambda function around [`generate_image::generate_image`].
 
 use generate_image::{Clients, Config, Input, generate_image};
+use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 use serde_json::Value;
 
@@ -8,9 +9,17 @@ use serde_json::Value;
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let config = Config::from_env()?;
-    let clients = Clients::new(&https::aws_config().await);
+    let clients = Clients::new(&https::aws_config().await, &config);
     run(service_fn(async |event: LambdaEvent<Value>| {
-        generate_image(&clients, &config, Input::read(event.payload)?).await
+        let attempt = &event.context.request_id;
+        generate_image(
+            &clients,
+            &config,
+            Timestamp::now(),
+            attempt,
+            Input::read(event.payload)?,
+        )
+        .await
     }))
     .await
 }

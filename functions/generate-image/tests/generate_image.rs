@@ -1,15 +1,23 @@
 //! The real function against the emulator and HTTP servers: what is asked of OpenAI, what is kept, and the name of
 //! each failure.
 
-use std::{process::Command, time::Duration};
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
+
+use std::{
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use anyhow::Context;
 use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use generate_image::{Clients, Config, Error, Input, Output, Picture, generate_image};
+use generate_image::{Clients, Config, Error, Input, Output, Picture, generate_image, most_usd};
+use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use ministack::MiniStack;
+use post_record::{Caps, Micros};
 use serde_json::{Value, json};
 use stand_ins::{Fault, Kind, openai};
 use tokio::{
@@ -59,14 +67,17 @@ impl Studio {
             .secret_string(json!({"apiKey": KEY}).to_string())
             .send()
             .await?;
+        account.make_table("posts").await?;
+        let config = Config {
+            table_name: "posts".to_owned(),
+            image_bucket,
+            openai_secret_arn: secret.arn.context("a secret has an ARN")?,
+            openai_base_url: openai_base_url.to_owned(),
+            timeout: Duration::from_secs(60),
+        };
         Ok(Studio {
-            clients: Clients::new(&aws),
-            config: Config {
-                image_bucket,
-                openai_secret_arn: secret.arn.context("a secret has an ARN")?,
-                openai_base_url: openai_base_url.to_owned(),
-                timeout: Duration::from_secs(60),
-            },
+            clients: Clients::new(&aws, &config),
+            config,
             aws,
             s3,
             secrets,
@@ -74,7 +85,15 @@ impl Studio {
     }
 
     async fn paint(&self, input: Input) -> Result<Output, Error> {
-        generate_image(&self.clients, &self.config, input).await
+        paint_with(&self.clients, &self.config, input).await
+    }
+
+    /// What counts against the caps, in millionths of a dollar: settled, and reserved.
+    async fn money(&self) -> (i64, i64) {
+        let month = self.clients.table.spending("spooky-days", today()).await;
+        let total = month.unwrap().total;
+        assert_eq!(total.committed.0, total.openai.0 + total.reserved.0);
+        (total.openai.0, total.reserved.0)
     }
 
     /// The name and the message of the failure to paint.
@@ -119,6 +138,21 @@ impl Studio {
     }
 }
 
+fn now() -> Timestamp {
+    "2026-10-30T12:00:00Z".parse().unwrap()
+}
+
+fn today() -> jiff::civil::Date {
+    "2026-10-30".parse().unwrap()
+}
+
+/// An invocation, with the name that Lambda would give it.
+async fn paint_with(clients: &Clients, config: &Config, input: Input) -> Result<Output, Error> {
+    static INVOCATIONS: AtomicU32 = AtomicU32::new(0);
+    let name = format!("attempt-{}", INVOCATIONS.fetch_add(1, Ordering::Relaxed));
+    generate_image(clients, config, now(), &name, input).await
+}
+
 async fn stand_in() -> anyhow::Result<openai::OpenAi> {
     openai::start(openai::Options {
         port: 0,
@@ -155,7 +189,19 @@ fn input() -> Input {
             quality: "medium".to_owned(),
             format: "jpeg".to_owned(),
         },
+        money: Some(Caps {
+            per_day: Micros(100 * DOLLAR),
+            per_month: Micros(100 * DOLLAR),
+        }),
+        time_zone: Some("America/New_York".to_owned()),
     }
+}
+
+const DOLLAR: i64 = 1_000_000;
+
+/// The most that the picture of [`input`] can cost.
+fn most() -> i64 {
+    Micros::from_usd(most_usd(&input().picture, PROMPT)).0
 }
 
 fn picture_json(bytes: &[u8]) -> Value {
@@ -282,6 +328,7 @@ async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
             ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
             ("AWS_REGION", "us-east-1"),
+            ("TABLE_NAME", "x"),
             ("IMAGE_BUCKET", "x"),
             ("OPENAI_SECRET_ARN", "x"),
         ])
@@ -573,18 +620,19 @@ async fn each_refusal_of_openai_has_its_name_and_is_asked_once() {
         (400, "invalid_request_error", None, "RequestRejected"),
         (413, "invalid_request_error", None, "RequestRejected"),
         (422, "invalid_request_error", None, "RequestRejected"),
-        (408, "timeout", None, "ServiceUnavailable"),
+        (408, "timeout", None, "ServiceFailed"),
         (409, "conflict", None, "ServiceUnavailable"),
-        (500, "server_error", None, "ServiceUnavailable"),
+        (500, "server_error", None, "ServiceFailed"),
         (
             503,
             "service_unavailable_error",
             Some("server_is_overloaded"),
             "ServiceUnavailable",
         ),
-        (504, "server_error", None, "ServiceUnavailable"),
+        (504, "server_error", None, "ServiceFailed"),
         (529, "overloaded", None, "ServiceUnavailable"),
     ];
+    let mut spent = 0;
     for (i, (status, kind, code, name)) in rows.into_iter().enumerate() {
         let said = format!("Explanation {i}\nin two lines.");
         let body = json!({"error": {"message": said, "type": kind, "param": null, "code": code}});
@@ -598,6 +646,11 @@ async fn each_refusal_of_openai_has_its_name_and_is_asked_once() {
             "{message}"
         );
         assert_eq!(openai.requests().len(), i + 1, "{status} {kind} {code:?}");
+        // Only of these nobody knows whether they are paid.
+        if ["PromptRejected", "ServiceFailed"].contains(&name) {
+            spent += most();
+        }
+        assert_eq!(studio.money().await, (spent, 0), "{status} {kind} {code:?}");
     }
     assert!(studio.versions().await.unwrap().is_empty());
 }
@@ -605,8 +658,8 @@ async fn each_refusal_of_openai_has_its_name_and_is_asked_once() {
 #[tokio::test]
 async fn a_refusal_that_is_no_documented_json_goes_by_its_status() {
     let rows = [
-        (500, "ServiceUnavailable"),
-        (502, "ServiceUnavailable"),
+        (500, "ServiceFailed"),
+        (502, "ServiceFailed"),
         (503, "ServiceUnavailable"),
         (429, "RateLimited"),
         (403, "Unauthorized"),
@@ -845,7 +898,8 @@ async fn a_count_that_is_missing_or_unreadable_gives_an_estimate_and_not_a_lost_
 
         assert!(draft.cost_is_estimated, "{usage:?}");
         assert_eq!(draft.usage, None);
-        assert!((draft.cost_usd - 0.05).abs() < 1e-9, "{}", draft.cost_usd);
+        assert_eq!(Micros::from_usd(draft.cost_usd).0, most());
+        assert_eq!(studio.money().await, (most(), 0));
         assert_eq!(
             (draft.size.as_str(), draft.quality.as_str()),
             ("1024x1024", "medium")
@@ -998,12 +1052,12 @@ async fn aws_that_answers_5xx_or_does_not_answer_is_unavailable() {
             .endpoint_url(endpoint)
             .retry_config(RetryConfig::disabled())
             .build();
-        let mut no_s3 = Clients::new(&elsewhere);
+        let mut no_s3 = Clients::new(&elsewhere, &studio.config);
         no_s3.secrets = studio.secrets.clone();
-        let mut no_secrets = Clients::new(&elsewhere);
+        let mut no_secrets = Clients::new(&elsewhere, &studio.config);
         no_secrets.s3 = studio.s3.clone();
         for (clients, service) in [(no_s3, "S3"), (no_secrets, "Secrets Manager")] {
-            let painted = generate_image(&clients, &studio.config, input()).await;
+            let painted = paint_with(&clients, &studio.config, input()).await;
             let (name, message) = told(painted.expect_err("a picture was painted"));
             assert_eq!(name, "ServiceUnavailable", "{message}");
             assert!(message.contains(service), "{message}");
@@ -1040,9 +1094,9 @@ async fn an_answer_of_secrets_manager_that_is_no_secret_has_its_name_and_is_not_
             .endpoint_url(server.uri())
             .retry_config(RetryConfig::disabled())
             .build();
-        let mut clients = Clients::new(&elsewhere);
+        let mut clients = Clients::new(&elsewhere, &studio.config);
         clients.s3 = studio.s3.clone();
-        let painted = generate_image(&clients, &studio.config, input()).await;
+        let painted = paint_with(&clients, &studio.config, input()).await;
         let (name, message) = told(painted.expect_err("a picture was painted"));
         assert_eq!(name, expected, "{body}: {message}");
         assert!(
@@ -1081,12 +1135,11 @@ async fn a_paid_picture_outlives_a_conflict_with_another_write() {
         .mount(&s3)
         .await;
     let elsewhere = studio.aws.to_builder().endpoint_url(s3.uri()).build();
-    let mut clients = Clients::new(&elsewhere);
+    let mut clients = Clients::new(&elsewhere, &studio.config);
     clients.secrets = studio.secrets.clone();
+    clients.table = studio.clients.table.clone();
 
-    let draft = generate_image(&clients, &studio.config, input())
-        .await
-        .unwrap();
+    let draft = paint_with(&clients, &studio.config, input()).await.unwrap();
 
     assert!(!draft.found);
     assert_eq!(attempts(&openai).await, 1);
@@ -1157,7 +1210,11 @@ async fn the_function_as_it_is_deployed_names_what_its_input_lacks() {
 
 #[test]
 fn without_its_environment_the_function_ends_and_names_the_variable() {
-    let given = [("IMAGE_BUCKET", "bucket"), ("OPENAI_SECRET_ARN", "arn")];
+    let given = [
+        ("TABLE_NAME", "table"),
+        ("IMAGE_BUCKET", "bucket"),
+        ("OPENAI_SECRET_ARN", "arn"),
+    ];
     for (missing, _) in given {
         let output = Command::new(env!("CARGO_BIN_EXE_generate-image"))
             .env_clear()
@@ -1169,4 +1226,91 @@ fn without_its_environment_the_function_ends_and_names_the_variable() {
         assert!(said.contains(missing), "{missing}: {said}");
         assert!(!said.contains("panicked"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn over_a_cap_nothing_is_asked_of_openai() {
+    let openai = stand_in().await.unwrap();
+    let studio = Studio::new(&openai.base_url()).await.unwrap();
+    let one_and_a_half = Micros(most() * 3 / 2);
+    let plenty = Micros(100 * DOLLAR);
+    for (round, per_day, per_month, cap) in [
+        (1, plenty, one_and_a_half, None),
+        (2, plenty, one_and_a_half, Some("per_month_usd")),
+        (3, one_and_a_half, plenty, Some("per_day_usd")),
+        (4, Micros(0), plenty, Some("per_day_usd")),
+    ] {
+        let mut input = input();
+        input.round = Some(round);
+        input.money = Some(Caps { per_day, per_month });
+        match cap {
+            None => drop(studio.paint(input).await.unwrap()),
+            Some(cap) => {
+                let (name, message) = studio.refused(input).await;
+                assert_eq!(name, "OverBudget");
+                assert!(message.contains(cap), "{message}");
+            }
+        }
+    }
+    assert_eq!(openai.requests().len(), 1);
+    assert_eq!(studio.money().await.1, 0);
+}
+
+#[tokio::test]
+async fn an_execution_from_before_the_caps_has_those_of_a_bot_that_says_nothing() {
+    let openai = stand_in().await.unwrap();
+    let studio = Studio::new(&openai.base_url()).await.unwrap();
+    let old = |round| {
+        let mut input = input();
+        (input.round, input.money, input.time_zone) = (Some(round), None, None);
+        input.picture.quality = "max".to_owned();
+        input
+    };
+    for round in 1..=4 {
+        studio.paint(old(round)).await.unwrap();
+    }
+    // The stand-in takes less than the most that it could, so count it in full to get near the dollar.
+    let (post, zone) = (
+        "spooky-days/2026-10-30/1".parse().unwrap(),
+        jiff::tz::TimeZone::UTC,
+    );
+    let rest = Micros(DOLLAR - studio.money().await.0);
+    let table = &studio.clients.table;
+    let reserve = table.reserve(&post, 1, "the rest", rest, Caps::default(), &zone, now());
+    assert!(matches!(
+        reserve.await.unwrap(),
+        post_record::Reserved::Yes(_)
+    ));
+    assert_eq!(studio.refused(old(5)).await.0, "OverBudget");
+}
+
+#[tokio::test]
+async fn who_finds_the_draft_of_a_dead_invocation_settles_its_reservation_at_the_price() {
+    let (_server, studio) =
+        answering(ResponseTemplate::new(200).set_body_json(picture_json(b"picture")))
+            .await
+            .unwrap();
+    // DynamoDB takes the reservation, and answers nothing of what comes after it.
+    let (held, mut requests) = tokio::sync::mpsc::unbounded_channel();
+    let proxy = stand_ins::proxy::start(studio.aws.endpoint_url().unwrap(), held)
+        .await
+        .unwrap();
+    let aws = studio.aws.to_builder().endpoint_url(proxy.url()).build();
+    let table = Clients::new(&aws, &studio.config).table;
+    let mut clients = Clients::new(&studio.aws, &studio.config);
+    clients.table = table;
+    let config = studio.config.clone();
+    let invocation = tokio::spawn(async move { paint_with(&clients, &config, input()).await });
+    let first: stand_ins::proxy::Held = requests.recv().await.unwrap();
+    first.forward().await;
+    // By now the picture is painted and kept, and the invocation dies.
+    let settling = requests.recv().await.unwrap();
+    invocation.abort();
+    drop(settling);
+    assert_eq!(studio.money().await, (0, most()));
+
+    let found = studio.paint(input()).await.unwrap();
+    assert!(found.found);
+    // A thousand tokens of picture and a hundred of text.
+    assert_eq!(studio.money().await, (30_500, 0));
 }

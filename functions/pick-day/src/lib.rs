@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use aws_config::SdkConfig;
 use aws_said::aws_said;
 use aws_sdk_s3::error::SdkError;
-use bot_files::{Approval, Bot, Calendar, Change, Day, Pick, Picture, Policy, Voice};
+use bot_files::{Approval, Bot, Calendar, Change, Day, Money, Pick, Picture, Policy, Voice};
 use jiff::{Timestamp, civil::Date};
 use lambda_runtime::Diagnostic;
 use post_record::{Claim, Ledger, Override, PostId, Record, Table, is_bot_name};
@@ -72,6 +72,9 @@ pub struct Output {
     /// What `generate-image` needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<Picture>,
+    /// The most that may be spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub money: Option<Money>,
     /// Who has to approve, and until when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
@@ -162,6 +165,7 @@ pub async fn pick_day(
         time_zone: None,
         voice: None,
         picture: None,
+        money: None,
         approval: None,
         files: Some(Files {
             bot: bot_version,
@@ -185,6 +189,7 @@ pub async fn pick_day(
             output.time_zone = bot.time_zone().iana_name().map(str::to_owned);
             output.voice = Some(bot.voice.clone());
             output.picture = Some(bot.picture.clone());
+            output.money = Some(bot.money);
             output.approval = Some(bot.approval.clone());
         }
     }
@@ -403,6 +408,7 @@ fn held_answer(post: &PostId, execution: &str, held: Record) -> Result<Output, E
         time_zone: None,
         voice: None,
         picture: None,
+        money: None,
         approval: None,
         files: None,
     })

@@ -10,7 +10,8 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use lambda_runtime::Diagnostic;
 use notices::{Audience, Failed, Teller};
 use post_record::{
-    Decision, Failure, Outcome, PostId, Record, Table, UNRECORDED_FAILURE, Verdict, is_bot_name,
+    Decision, Failure, Micros, OVER_BUDGET, Outcome, PostId, Provider, Record, Table,
+    UNRECORDED_FAILURE, Verdict, is_bot_name,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -86,6 +87,9 @@ pub struct State {
     pub spent_usd: Option<f64>,
     /// The last refusal of a prompt, if the run ended with one.
     pub refusal: Option<Value>,
+    /// What `generate-image` said when a picture would have gone over a cap.
+    #[serde(rename = "overBudget")]
+    pub over_budget: Option<Value>,
 }
 
 /// What is needed of `pick-day`'s answer.
@@ -97,6 +101,9 @@ pub struct Picked {
     pub post: String,
     /// Why nothing was picked.
     pub reason: Option<String>,
+    /// The bot's time zone, by its IANA name; UTC without it.
+    #[serde(rename = "timeZone")]
+    pub time_zone: Option<String>,
 }
 
 /// What is needed of the approval.
@@ -262,8 +269,14 @@ async fn record_end(
         .post
         .parse()
         .map_err(|e: post_record::NotAPost| Error::InvalidInput(e.to_string()))?;
+    let asked_anew = matches!(
+        state.approval.as_ref().and_then(|asked| asked.decision.as_ref()),
+        Some(decision) if matches!(decision.verdict, Verdict::Regenerate { .. })
+    );
+    // The draft of an earlier round, which a run ends with that got no other one, is among what was spent.
+    let draft = state.draft.as_ref().filter(|_| !asked_anew);
     let cost_usd = state.spent_usd.unwrap_or(0.0)
-        + cost(state.draft.as_ref())
+        + cost(draft)
         + state.tweet.as_ref().and_then(|t| t.cost_usd).unwrap_or(0.0);
     let (outcome, reason) = match (state.day.status.as_str(), &state.tweet) {
         ("duplicate", _) => {
@@ -293,6 +306,11 @@ async fn record_end(
             (Outcome::Skipped, tweet.reason.clone())
         }
         ("picked", None) if let Some(ended) = ended_by(state.approval.as_ref()) => ended,
+        // Before a refusal: a softer prompt may have been what there was no money for.
+        ("picked", None) if let Some(said) = &state.over_budget => {
+            let why = refusal_message(said).unwrap_or_default();
+            (Outcome::Skipped, Some(format!("{OVER_BUDGET}{why}")))
+        }
         ("picked", None) if state.refusal.is_some() => (
             Outcome::Refused,
             state.refusal.as_ref().and_then(refusal_message),
@@ -304,6 +322,21 @@ async fn record_end(
             )));
         }
     };
+    if let (Outcome::Posted, Some(tweet)) = (outcome, &state.tweet)
+        && let (Some(id), Some(fee)) = (&tweet.id, tweet.cost_usd)
+    {
+        let zone = state
+            .day
+            .time_zone
+            .as_deref()
+            .and_then(|name| TimeZone::get(name).ok());
+        let date = now.to_zoned_datetime(zone.unwrap_or(TimeZone::UTC)).date();
+        let (id, fee) = (format!("tweet-{id}"), Micros::from_usd(fee));
+        let charge = clients
+            .table()
+            .charge(&post, Provider::X, &id, fee, date, now);
+        charge.await?;
+    }
     let result = json!({
         "draft": state.draft,
         "image": state.image,

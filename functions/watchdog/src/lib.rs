@@ -3,6 +3,7 @@
 mod approvals;
 mod canaries;
 mod digest;
+mod reservations;
 mod runs;
 
 use std::sync::OnceLock;
@@ -55,6 +56,8 @@ pub struct Done {
     pub waiting: u32,
     /// Notices that were sent.
     pub told: u32,
+    /// Reservations of money that nobody settled, and that count in full now.
+    pub counted: u32,
 }
 
 /// Looks after everything once, or asks the canaries.
@@ -83,6 +86,7 @@ pub async fn watchdog(
     for bot in &bots {
         sweep.approvals(bot).await?;
         sweep.runs(bot).await?;
+        sweep.reservations(bot).await?;
         sweep.digest(bot).await;
     }
     let pending = clients.teller(config).send_pending(now).await?;
@@ -95,6 +99,7 @@ pub async fn watchdog(
         reminded = done.reminded,
         waiting = done.waiting,
         told = done.told,
+        counted = done.counted,
         failures = sweep.failures.len(),
         "looked after everything"
     );

@@ -18,6 +18,31 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use setting::{ALERTS, Archive, POST, answered, end, event, now, read, told};
 
+fn over_budget() -> Value {
+    let said = json!({"errorType": "OverBudget", "errorMessage": "A picture may cost $0.05."});
+    json!({"Error": "OverBudget", "Cause": said.to_string()})
+}
+
+#[tokio::test]
+async fn what_x_takes_counts_once_on_the_bots_own_day() {
+    let archive = Archive::new().await.unwrap();
+    let run = archive.run("a");
+    archive.claim(POST, &run).await.unwrap();
+    // Noon in UTC, and already tomorrow on Kiritimati.
+    let change =
+        json!({"day": {"status": "picked", "post": POST, "timeZone": "Pacific/Kiritimati"}});
+    for _ in 0..2 {
+        archive.tell(end(&run, &change)).await.unwrap();
+    }
+    let month = archive
+        .table()
+        .spending("spooky-days", "2026-10-31".parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!((month.total.committed.0, month.total.x.0), (15_000, 15_000));
+    assert_eq!(month.days, [("2026-10-31".parse().unwrap(), month.total)]);
+}
+
 #[tokio::test]
 async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
     let archive = Archive::new().await.unwrap();
@@ -65,12 +90,12 @@ async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
                 "approval": {"decision": {"verdict": "expired", "by": "policy", "at": "2026-10-30T11:00:00Z"}},
             }),
         ),
-        // Another picture was asked for, and nobody would paint it.
+        // Another picture was asked for, and nobody would paint it: the draft is the earlier one, which was counted.
         (
             "refused",
             Outcome::Refused,
             Some("Too gory."),
-            0.15,
+            0.1,
             json!({
                 "tweet": null, "spentUsd": 0.1, "refusal": refusal(&message),
                 "approval": {"decision": {"verdict": "regenerate", "by": "owner@example.org", "at": "2026-10-30T11:00:00Z", "note": ""}},
@@ -97,6 +122,34 @@ async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
             None,
             0.0,
             json!({"draft": null, "image": null, "tweet": null, "refusal": {}}),
+        ),
+        // There was no money, for the first picture, for a softer one and for another one.
+        (
+            "skipped",
+            Outcome::Skipped,
+            Some("over budget: A picture may cost $0.05."),
+            0.0,
+            json!({"draft": null, "image": null, "tweet": null, "overBudget": over_budget()}),
+        ),
+        (
+            "skipped",
+            Outcome::Skipped,
+            Some("over budget: A picture may cost $0.05."),
+            0.0,
+            json!({
+                "draft": null, "image": null, "tweet": null,
+                "overBudget": over_budget(), "refusal": refusal(&message),
+            }),
+        ),
+        (
+            "skipped",
+            Outcome::Skipped,
+            Some("over budget: A picture may cost $0.05."),
+            0.1,
+            json!({
+                "tweet": null, "spentUsd": 0.1, "overBudget": over_budget(),
+                "approval": {"decision": {"verdict": "regenerate", "by": "owner@example.org", "at": "2026-10-30T11:00:00Z", "note": ""}},
+            }),
         ),
         // A prompt that was refused once and then painted is no refusal.
         (

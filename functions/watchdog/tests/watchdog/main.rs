@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 
 mod canaries;
+mod reservations;
 mod runs;
 mod setting;
 

@@ -386,5 +386,6 @@ pub fn done(settled: u32, delivered: u32, reminded: u32, waiting: u32) -> Done {
         reminded,
         waiting,
         told: 0,
+        counted: 0,
     }
 }
