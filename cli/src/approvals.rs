@@ -68,6 +68,7 @@ struct Whose {
 impl Approvals {
     pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
         let cloud = place.cloud().await?;
+        cloud.ensure_bot(&self.which.bot).await?;
         let now = Timestamp::now();
         let mut lines = Vec::new();
         let mut listed = Vec::new();

@@ -32,7 +32,7 @@ pub struct Preview {
     #[command(flatten)]
     which: Which,
     /// The first date; today in the bot's time zone without it.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::date)]
     from: Option<Date>,
     /// How many dates.
     #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=3660))]

@@ -9,7 +9,7 @@ pub use runs::{Execution, Run};
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use aws_config::SdkConfig;
 use aws_said::aws_said;
 use aws_sdk_lambda::primitives::Blob;
@@ -134,6 +134,28 @@ impl Cloud {
         Ok(serde_json::from_slice(&payload).unwrap_or(Value::Null))
     }
 
+    /// Refuses a bot that is not deployed. Where that cannot be found out, it may be there: the switch works without S3.
+    pub(crate) async fn ensure_bot(&self, bot: &str) -> anyhow::Result<()> {
+        let there = self
+            .s3
+            .head_object()
+            .bucket(&self.bot_files_bucket)
+            .key(format!("{bot}/bot.toml"))
+            .send()
+            .await;
+        let missing =
+            there.is_err_and(|error| error.as_service_error().is_some_and(|e| e.is_not_found()));
+        ensure!(!missing, self.no_bot(bot, "bot.toml"));
+        Ok(())
+    }
+
+    fn no_bot(&self, bot: &str, file: &str) -> String {
+        format!(
+            "{} has no bot {bot:?}: s3://{}/{bot}/{file} is missing; look at --bot, or deploy the bot",
+            self.name, self.bot_files_bucket
+        )
+    }
+
     /// The text of one file of a bot as it is deployed.
     pub(crate) async fn bot_file(&self, bot: &str, file: &str) -> anyhow::Result<String> {
         let key = format!("{bot}/{file}");
@@ -146,11 +168,9 @@ impl Cloud {
             .await;
         let there = match there {
             Ok(there) => there,
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_no_such_key()) => bail!(
-                "{} has no bot {bot:?}: s3://{}/{key} is missing; look at --bot, or deploy the bot",
-                self.name,
-                self.bot_files_bucket
-            ),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_no_such_key()) => {
+                bail!(self.no_bot(bot, file))
+            }
             Err(error) => return Err(said(&format!("reading the deployed {key}"), error)),
         };
         let text = there.body.collect().await?.to_vec();

@@ -24,7 +24,7 @@ pub struct Demo {
     #[command(flatten)]
     which: Which,
     /// The date; today in the bot's time zone without it.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::date)]
     date: Option<Date>,
     /// Which of the date's posts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]

@@ -9,7 +9,7 @@ use aws_sdk_eventbridge::types::RuleState;
 use bot_files::{Pick, Policy};
 use clap::Args;
 use jiff::Timestamp;
-use post_record::Record;
+use post_record::{Micros, Record};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -124,6 +124,7 @@ impl Doctor {
             Ok(files) => {
                 checks.extend(made("bot's files", same_files(&cloud, bot).await));
                 checks.extend(made("calendar", days_ahead(files)));
+                checks.extend(made("budget", budget(&cloud, bot, files).await));
                 checks.extend(made("mail", mail(&cloud, files, &environments).await));
                 match cloud.emulator {
                     Some(_) => checks.push(ok("schedules", "`spooky local` starts each slot")),
@@ -526,6 +527,33 @@ fn days_ahead(files: &Files) -> anyhow::Result<Vec<Check>> {
             what,
             &format!("nothing to post for {}", gaps.join(", ")),
             fix,
+        ),
+    }])
+}
+
+/// Whether the caps leave enough for another picture.
+async fn budget(cloud: &Cloud, bot: &str, files: &Files) -> anyhow::Result<Vec<Check>> {
+    let today = files.today();
+    let spending = cloud.table.spending(bot, today).await?;
+    let of_today = spending.days.iter().find(|(date, _)| *date == today);
+    let of_today = of_today.map_or(Micros(0), |(_, spending)| spending.committed);
+    let caps = files.bot.money;
+    let left_today = caps.per_day_micros - of_today.0;
+    let left = Micros(
+        left_today
+            .min(caps.per_month_micros - spending.total.committed.0)
+            .max(0),
+    );
+    let picture = serde_json::from_value(json!(files.bot.picture))?;
+    let picture = Micros::from_usd(generate_image::most_usd(&picture, ""));
+    let said = format!("{left} are left today, and a picture may cost {picture}");
+    Ok(vec![match left >= picture {
+        true => ok("budget", &said),
+        false => warn(
+            "budget",
+            &said,
+            "nothing is painted until tomorrow, or next month: raise [money] in bot.toml and deploy, if that is too low; \
+             `spooky costs` says what was spent",
         ),
     }])
 }

@@ -102,6 +102,12 @@ pub struct Which {
     bot: String,
 }
 
+/// A date as it is typed.
+fn date(text: &str) -> Result<Date, String> {
+    text.parse()
+        .map_err(|_| "write a date that there is, such as 2026-10-30".to_owned())
+}
+
 /// Runs a command. Ctrl-C and a termination end it, and everything that it started.
 pub async fn run(cli: Cli) -> ExitCode {
     let place = &cli.place;

@@ -166,6 +166,7 @@ impl Pause {
         }
         let cloud = place.cloud().await?;
         let bot = &self.which.bot;
+        cloud.ensure_bot(bot).await?;
         cloud.table.pause(bot, self.until, &operator, now).await?;
         state(&cloud, bot, self.whose.json, now).await
     }
@@ -177,6 +178,7 @@ impl Resume {
         let cloud = place.cloud().await?;
         let bot = &self.which.bot;
         let now = Timestamp::now();
+        cloud.ensure_bot(bot).await?;
         ensure!(
             cloud.table.resume(bot, &operator, now).await?,
             "{bot} was not paused; see `spooky status`"
@@ -188,6 +190,7 @@ impl Resume {
 impl Status {
     pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
         let cloud = place.cloud().await?;
+        cloud.ensure_bot(&self.which.bot).await?;
         state(&cloud, &self.which.bot, self.json, Timestamp::now()).await
     }
 }

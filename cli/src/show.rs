@@ -14,7 +14,7 @@ pub struct Run {
     #[command(flatten)]
     which: Which,
     /// The date; today in the bot's time zone without it.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::date)]
     date: Option<Date>,
     /// Which of the date's posts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -43,9 +43,13 @@ impl Run {
                 (post, execution)
             }
             None => {
-                let files = Files::deployed(&cloud, &self.which.bot).await?;
+                cloud.ensure_bot(&self.which.bot).await?;
+                let date = match self.date {
+                    Some(date) => date,
+                    None => Files::deployed(&cloud, &self.which.bot).await?.today(),
+                };
                 let post = PostId {
-                    date: self.date.unwrap_or_else(|| files.today()),
+                    date,
                     bot: self.which.bot,
                     slot: self.slot,
                 };

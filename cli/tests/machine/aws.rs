@@ -35,6 +35,10 @@ struct Answers {
 
 impl Respond for Answers {
     fn respond(&self, request: &Request) -> ResponseTemplate {
+        // The bot's files are there.
+        if request.method == "HEAD" {
+            return ResponseTemplate::new(200);
+        }
         let body = String::from_utf8_lossy(&request.body);
         if body.contains("Action=GetCallerIdentity") {
             return match self.answers.lock().unwrap().get("GetCallerIdentity") {

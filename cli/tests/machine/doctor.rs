@@ -43,6 +43,7 @@ async fn a_deployment_that_is_well_is_said_to_be_and_nothing_is_done_to_it() {
         "clock",
         "X credentials",
         "OpenAI key",
+        "budget",
         "state machine",
         "function pick-day",
         "function watchdog",
@@ -83,7 +84,9 @@ async fn each_thing_that_is_wrong_is_named_with_its_fix() {
         .edit_bot(&[("policy = \"required\"", "policy = \"off\"")])
         .await;
     machine.run_date("2026-10-30").await;
-    machine.edit_bot(&[("08:00", "09:00")]).await;
+    machine
+        .edit_bot(&[("per_day_usd = 1.00", "per_day_usd = 0.05")])
+        .await;
 
     machine.unplug("store-image").await;
     let name = cloud.function_name("post-tweet");
@@ -213,6 +216,7 @@ async fn each_thing_that_is_wrong_is_named_with_its_fix() {
         ("mail sender", "fail", "is not verified"),
         ("mail receivers", "fail", "owner@example.org"),
         ("switch", "warn", "a storm"),
+        ("budget", "warn", "are left today"),
         ("posts in doubt", "warn", "spooky-days/2026-10-30/1"),
         ("calendar.toml", "ok", "that of this checkout"),
         ("function pick-day", "ok", ""),

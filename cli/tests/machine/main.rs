@@ -4,6 +4,7 @@
 
 mod approval;
 mod aws;
+mod changes;
 mod doctor;
 mod money;
 mod notices;
@@ -11,6 +12,7 @@ mod operate;
 mod page;
 mod restart;
 mod setting;
+mod wrong_use;
 
 use jiff::civil::Date;
 use post_record::{Ledger, Outcome};

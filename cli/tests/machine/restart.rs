@@ -97,11 +97,11 @@ async fn what_was_running_goes_on_after_ctrl_c_and_after_a_kill() {
     assert!(said.contains("another `spooky local` is running"), "{said}");
 
     // One waits for its approver, one for its slot, and one is in the middle of its picture.
-    let (asking, coming, painting) = ("2026-10-30", "2027-10-29", "2026-12-24");
+    let (asking, coming, painting) = ("2026-10-30", "2040-10-29", "2026-12-24");
     let start = async |input: Value| machine.start(&input).await.unwrap();
     start(ad_hoc(BOT, asking.parse().unwrap(), 1)).await;
     waits(&machine, asking).await;
-    let at: Timestamp = "2027-10-29T10:00:00Z".parse().unwrap();
+    let at: Timestamp = "2040-10-29T10:00:00Z".parse().unwrap();
     start(scheduled(BOT, 1, at)).await;
     waits(&machine, coming).await;
     let coming_post = format!("{BOT}/{coming}/1");

@@ -305,11 +305,15 @@ impl Terminal {
         drop(stdin);
         let output = child.wait_with_output().await.unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        Said {
+        let said = Said {
             code: output.status.code(),
             out: text(&output.stdout),
             err: text(&output.stderr),
+        };
+        if said.code == Some(0) && arguments.contains(&"--json") {
+            documented(arguments, &said.out);
         }
+        said
     }
 
     /// Starts the command.
@@ -329,6 +333,40 @@ impl Terminal {
             .kill_on_drop(true)
             .spawn()
             .unwrap()
+    }
+}
+
+/// Whether docs/cli.md tells of each field of a command's answer.
+#[track_caller]
+fn documented(arguments: &[&str], answer: &str) {
+    let text = include_str!("../../../docs/cli.md");
+    let sections = text.split("\n### `spooky ").skip(1);
+    let mut sections = sections.filter_map(|section| section.split_once("`\n"));
+    let of_command = sections.find(|(command, _)| arguments.contains(command));
+    let (command, section) = of_command.unwrap_or_else(|| panic!("{arguments:?}"));
+    let answer: Value = serde_json::from_str(answer).unwrap();
+    let one = match &answer {
+        Value::Array(many) => many.first().cloned().unwrap_or_default(),
+        one => one.clone(),
+    };
+    // A record has the fields of its crate.
+    if command == "show" && one["states"].is_null() {
+        return;
+    }
+    // Where the answer is that of another command, its section has the fields.
+    let section = match section.split_once("`--json`: that of `") {
+        Some((_, other)) => {
+            let other = format!("\n### `spooky {}`\n", other.split('`').next().unwrap());
+            text.split_once(&other).unwrap().1
+        }
+        None => section,
+    };
+    let section = section.split("\n### ").next().unwrap();
+    for field in one.as_object().into_iter().flat_map(|object| object.keys()) {
+        assert!(
+            section.contains(&format!("\"{field}\"")),
+            "docs/cli.md does not tell of {field}, which `spooky {command} --json` answers"
+        );
     }
 }
 
