@@ -7,6 +7,7 @@ mod costs;
 mod delete;
 mod demo;
 mod doctor;
+mod estimate;
 mod local;
 mod operate;
 mod overrides;
@@ -56,6 +57,8 @@ enum Command {
     /// Look ahead, check the bot's files, import an old calendar.
     #[command(subcommand)]
     Calendar(calendar::Calendar),
+    /// Compute what a deployment costs a month, from the files of all bots and the description of the functions.
+    Estimate(estimate::Estimate),
     /// Run a slot now.
     Run(show::Run),
     /// List the executions.
@@ -128,6 +131,10 @@ pub async fn run(cli: Cli) -> ExitCode {
             Command::Calendar(calendar) => {
                 place.ensure_none("calendar")?;
                 calendar.run()
+            }
+            Command::Estimate(estimate) => {
+                place.ensure_none("estimate")?;
+                estimate.run()
             }
             Command::Run(run) => run.run(place).await,
             Command::Runs(runs) => runs.run(place).await,

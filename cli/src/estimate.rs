@@ -1,0 +1,281 @@
+//! `spooky estimate`.
+
+use std::{collections::BTreeMap, fs};
+
+use anyhow::{Context, ensure};
+use bot_files::Pick;
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{Files, bots_directory, calendar, preview, say};
+
+const PRICES: &str = include_str!("prices.toml");
+const FUNCTIONS: &str = include_str!("../../functions/functions.json");
+const DEFINITION: &str = include_str!("../../statemachine/daily-post.asl.json");
+
+/// What terraform/modules/daily-post makes of these, whatever runs.
+const SECRETS: f64 = 3.0;
+const KEYS: f64 = 1.0;
+const ALARMS: f64 = 12.0;
+const DASHBOARDS: f64 = 1.0;
+const METRICS: f64 = 10.0;
+
+/// How often the watchdog runs in a month: every 15 minutes.
+const WATCHDOG_RUNS: f64 = 4.0 * 24.0 * 365.0 / 12.0;
+
+/// Guesses, all of them generous: what a run writes to and reads from the table, what the watchdog reads, what an
+/// invocation logs, and what is kept of a post, in GB.
+const WRITES_PER_RUN: f64 = 100.0;
+const READS_PER_RUN: f64 = 100.0;
+const READS_PER_WATCHDOG_RUN: f64 = 50.0;
+const LOGGED_PER_INVOCATION: f64 = 0.000_01;
+const KEPT_PER_POST: f64 = 0.01;
+
+/// Compute what a deployment costs a month, from the files of all bots and the description of the functions.
+#[derive(Debug, Args)]
+pub struct Estimate {
+    /// Answer with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Prices {
+    as_of: String,
+    looked_up: bool,
+    #[serde(flatten)]
+    prices: BTreeMap<String, Price>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Price {
+    usd: f64,
+    source: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Function {
+    timeout_seconds: f64,
+    memory_mb: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Definition {
+    states: BTreeMap<String, serde_json::Value>,
+}
+
+/// Something that is paid for each month.
+struct Line {
+    to: &'static str,
+    what: String,
+    quantity: f64,
+    /// What one costs, in US dollars.
+    each: f64,
+    source: String,
+}
+
+impl Line {
+    fn usd(&self) -> f64 {
+        self.quantity * self.each
+    }
+}
+
+impl Estimate {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        let prices: Prices = toml::from_str(PRICES).context("reading prices.toml")?;
+        let lines = lines(&prices)?;
+        let total: f64 = lines.iter().map(Line::usd).sum();
+        if self.json {
+            let lines: Vec<_> = lines
+                .iter()
+                .map(|line| {
+                    json!({
+                        "to": line.to,
+                        "what": line.what,
+                        "quantity": line.quantity,
+                        "eachUsd": line.each,
+                        "usd": line.usd(),
+                        "source": line.source,
+                    })
+                })
+                .collect();
+            return say(&serde_json::to_string(&json!({
+                "lines": lines,
+                "usd": total,
+                "awsPrices": { "asOf": prices.as_of, "lookedUp": prices.looked_up },
+            }))?);
+        }
+        let mut said: Vec<String> = lines
+            .iter()
+            .map(|line| {
+                let Line {
+                    to, what, quantity, ..
+                } = line;
+                format!("{to:<8}{what:<64}{quantity:>10.1}{:>10.2} USD", line.usd())
+            })
+            .collect();
+        said.push(format!("{:<82}{total:>10.2} USD a month\n", "all"));
+        said.push(
+            "It is a month of the coming year on average, with one picture a post, every function at its full time, and no free tier."
+                .to_owned(),
+        );
+        if !prices.looked_up {
+            said.push(format!(
+                "AWS's prices are those that its developers remembered on {}; cli/src/prices.toml names the pages to compare them with.",
+                prices.as_of
+            ));
+        }
+        say(&said.join("\n"))
+    }
+}
+
+fn lines(prices: &Prices) -> anyhow::Result<Vec<Line>> {
+    let functions: BTreeMap<String, Function> =
+        serde_json::from_str(FUNCTIONS).context("reading functions.json")?;
+    let definition: Definition =
+        serde_json::from_str(DEFINITION).context("reading daily-post.asl.json")?;
+    let mut lines = Vec::new();
+    let (mut runs, mut posts, mut mails) = (0.0, 0.0, 0.0);
+    for bot in bots()? {
+        let files = Files::read(&bot)?;
+        let month = Month::of(&bot, &files)?;
+        runs += month.runs;
+        posts += month.posts;
+        // Whoever approves gets a mail and a reminder for each post; whoever gets notices, one a run.
+        mails += month.posts * 2.0 * files.bot.approval.approvers.len() as f64
+            + month.runs * files.bot.notices.to.len() as f64;
+        let picture = &files.bot.picture;
+        lines.push(Line {
+            to: "OpenAI",
+            what: format!(
+                "pictures of {bot} ({}, {}), at most",
+                picture.model, picture.quality
+            ),
+            quantity: month.posts,
+            each: month.picture_usd,
+            source: "https://developers.openai.com/api/docs/models".to_owned(),
+        });
+        // A caption with a link would cost ten times as much, but post-text lets none through.
+        lines.push(Line {
+            to: "X",
+            what: format!("posts of {bot}, with alt text"),
+            quantity: month.posts,
+            each: post_tweet::COST_USD,
+            source: "https://docs.x.com/x-api/getting-started/pricing".to_owned(),
+        });
+    }
+    let gb_seconds = |name: &str, function: &Function| {
+        let times = if name == "watchdog" {
+            WATCHDOG_RUNS
+        } else {
+            runs
+        };
+        times * function.timeout_seconds * function.memory_mb / 1024.0
+    };
+    let invocations = runs * (functions.len() - 1) as f64 + WATCHDOG_RUNS;
+    for (price, what, quantity) in [
+        (
+            "state_transitions",
+            "state transitions",
+            // The start counts as one.
+            runs * (definition.states.len() + 1) as f64,
+        ),
+        (
+            "lambda_gb_seconds",
+            "GB-seconds of functions, at most",
+            functions.iter().map(|(name, f)| gb_seconds(name, f)).sum(),
+        ),
+        ("lambda_requests", "invocations", invocations),
+        ("table_writes", "writes to the table", runs * WRITES_PER_RUN),
+        (
+            "table_reads",
+            "reads from the table",
+            runs * READS_PER_RUN + WATCHDOG_RUNS * READS_PER_WATCHDOG_RUN,
+        ),
+        ("secrets", "secrets", SECRETS),
+        ("keys", "encryption keys", KEYS),
+        ("alarms", "alarms", ALARMS),
+        ("dashboards", "dashboards", DASHBOARDS),
+        ("metrics", "metrics of our own", METRICS),
+        (
+            "log_gigabytes",
+            "GB of logs",
+            invocations * LOGGED_PER_INVOCATION,
+        ),
+        ("traces", "traces", runs + WATCHDOG_RUNS),
+        (
+            "stored_gigabytes",
+            "GB of pictures, after a year",
+            12.0 * posts * KEPT_PER_POST,
+        ),
+        ("mails", "mails", mails),
+    ] {
+        let found = prices.prices.get(price);
+        let price = found.with_context(|| format!("prices.toml has no [{price}]"))?;
+        lines.push(Line {
+            to: "AWS",
+            what: what.to_owned(),
+            quantity,
+            each: price.usd,
+            source: price.source.clone(),
+        });
+    }
+    Ok(lines)
+}
+
+/// The folders in bots/.
+fn bots() -> anyhow::Result<Vec<String>> {
+    let directory = bots_directory();
+    let mut bots = Vec::new();
+    for entry in
+        fs::read_dir(&directory).with_context(|| format!("reading {}", directory.display()))?
+    {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            bots.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    bots.sort();
+    ensure!(!bots.is_empty(), "{} holds no bot", directory.display());
+    Ok(bots)
+}
+
+/// How often a bot runs and posts in a month of the coming year, on average, and what a picture costs at most.
+struct Month {
+    runs: f64,
+    posts: f64,
+    picture_usd: f64,
+}
+
+impl Month {
+    fn of(bot: &str, files: &Files) -> anyhow::Result<Month> {
+        let picture = generate_image::Picture {
+            model: files.bot.picture.model.clone(),
+            size: files.bot.picture.size.clone(),
+            quality: files.bot.picture.quality.clone(),
+            format: files.bot.picture.format.clone(),
+        };
+        let (mut runs, mut posts, mut pictures_usd) = (0.0, 0.0, 0.0);
+        for (date, slot) in calendar::slots(files, files.today(), 365) {
+            runs += 1.0;
+            if let Pick::Day(day) = files.calendar.pick(date, slot) {
+                posts += 1.0;
+                let texts =
+                    build_prompt::build_prompt(&preview::input(bot, files, date, slot, day))?;
+                pictures_usd += generate_image::most_usd(&picture, &texts.prompt);
+            }
+        }
+        ensure!(
+            posts > 0.0,
+            "{bot} has nothing to post in the coming year; see spooky calendar gaps"
+        );
+        Ok(Month {
+            runs: runs / 12.0,
+            posts: posts / 12.0,
+            picture_usd: pictures_usd / posts,
+        })
+    }
+}
