@@ -2,7 +2,10 @@
 
 use std::{
     io::Cursor,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -44,6 +47,7 @@ struct Studio {
     api_key: String,
     faults: Faults,
     requests: Mutex<Vec<Value>>,
+    paid: AtomicUsize,
 }
 
 /// Starts the stand-in.
@@ -52,6 +56,7 @@ pub async fn start(options: Options) -> anyhow::Result<OpenAi> {
         api_key: options.api_key,
         faults: Faults::default(),
         requests: Mutex::default(),
+        paid: AtomicUsize::new(0),
     });
     let router = Router::new()
         .route("/v1/images/generations", post(generate))
@@ -88,6 +93,12 @@ impl OpenAi {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// How many pictures were painted, which is how many the real one would have charged for, whether their answer
+    /// arrived or not.
+    pub fn paid(&self) -> usize {
+        self.state.paid.load(Ordering::SeqCst)
     }
 }
 
@@ -183,6 +194,7 @@ async fn generate(
             return error(status, "invalid_request_error", code, &message);
         }
     };
+    studio.paid.fetch_add(1, Ordering::SeqCst);
     let painted = tokio::task::spawn_blocking(move || paint(order, fault)).await;
     match painted {
         Ok(Ok((answer, Some(Kind::ResetAfter)))) => {
