@@ -12,6 +12,7 @@ mod operate;
 mod page;
 mod restart;
 mod setting;
+mod visit;
 mod wrong_use;
 
 use jiff::civil::Date;

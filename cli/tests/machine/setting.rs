@@ -40,6 +40,11 @@ impl Machine {
 
     /// One with the shipped bot, which asks its owner.
     pub async fn asking() -> Machine {
+        Machine::of(zips().await).await
+    }
+
+    /// The same with these functions.
+    pub async fn of(zips: &Zips) -> Machine {
         let [openai_key, x_key_secret, x_token_secret, review_key] = SECRETS;
         let credentials = x::Credentials {
             api_key: "key".to_owned(),
@@ -72,7 +77,7 @@ impl Machine {
             timeouts: HashMap::new(),
         };
         let account = MiniStack::shared().await.account();
-        let cloud = Cloud::deploy(&account, &settings, zips().await).await;
+        let cloud = Cloud::deploy(&account, &settings, zips).await;
         Machine {
             account,
             cloud: cloud.unwrap(),

@@ -1,0 +1,674 @@
+//! The fault matrix: each state, each fault, how it ends, and how it is mended.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    io::Write,
+    path::Path,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use bot_files::Calendar;
+use jiff::civil::Date;
+use ministack::{Mail, MiniStack};
+use post_record::{Ledger, PostId, Record};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use spooky::cloud::{Ended, TABLE, Zips, ad_hoc};
+use stand_ins::Fault;
+
+use crate::{
+    cells::{By, Cause, Cell, Doubt, End, Mend, Recorded, cells, function, killed},
+    proxy::{self, Kind, Proxy},
+    setting::{BOT, Machine, SECRETS, Terminal, post, until, zips},
+    visit::{Page, link},
+};
+
+/// What a reader sees of a cell.
+struct Row {
+    state: &'static str,
+    fault: String,
+    ended: String,
+    record: String,
+    notices: String,
+    mended: &'static str,
+    then: String,
+    tweets: usize,
+    pictures: usize,
+    wrong: Vec<String>,
+}
+
+/// Where cells run, one after the other.
+struct Lane<'a> {
+    machine: Machine,
+    terminal: Terminal,
+    proxy: &'a Proxy,
+}
+
+impl Lane<'_> {
+    async fn new<'a>(proxy: &'a Proxy, zips: &Zips) -> Lane<'a> {
+        let machine = Machine::of(zips).await;
+        Lane {
+            terminal: Terminal::new(&machine),
+            machine,
+            proxy,
+        }
+    }
+
+    fn account(&self) -> &str {
+        self.machine.account.id()
+    }
+
+    async fn set_policy(&self, asks: bool) {
+        let policy = if asks { "required" } else { "off" };
+        let policy = format!("policy = \"{policy}\"");
+        self.machine
+            .edit_bot(&[
+                ("policy = \"required\"", &policy),
+                ("posted = false", "posted = true"),
+                // All cells are of the same days, and each pays for a picture.
+                ("per_day_usd = 1.00", "per_day_usd = 100"),
+                ("per_month_usd = 10.00", "per_month_usd = 100"),
+            ])
+            .await;
+    }
+
+    async fn put_secret(&self, name: &str, value: &Value) {
+        let request = self.machine.cloud.secrets.put_secret_value();
+        request
+            .secret_id(format!("daily-post-local/{name}"))
+            .secret_string(value.to_string())
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Gives a function another timeout, as a deployment does.
+    async fn set_timeout(&self, function: &str, seconds: i32) -> i32 {
+        let lambda = &self.machine.cloud.lambda;
+        let name = self.machine.cloud.function_name(function);
+        let there = lambda.get_function_configuration().function_name(&name);
+        let before = there.send().await.unwrap().timeout.unwrap();
+        let change = lambda.update_function_configuration();
+        change
+            .function_name(&name)
+            .timeout(seconds)
+            .send()
+            .await
+            .unwrap();
+        let published = lambda.publish_version().function_name(&name);
+        let version = published.send().await.unwrap().version.unwrap();
+        lambda
+            .update_alias()
+            .function_name(&name)
+            .name("live")
+            .function_version(version)
+            .send()
+            .await
+            .unwrap();
+        before
+    }
+
+    /// Allows no invocation of a function, or lets the version that is deployed run again.
+    async fn set_throttled(&self, function: &str, throttled: bool) {
+        let lambda = &self.machine.cloud.lambda;
+        let name = self.machine.cloud.function_name(function);
+        // The emulator keeps the limit for `$LATEST` alone, which is the same code.
+        let version = match throttled {
+            true => "$LATEST".to_owned(),
+            false => lambda
+                .publish_version()
+                .function_name(&name)
+                .send()
+                .await
+                .unwrap()
+                .version
+                .unwrap(),
+        };
+        let alias = lambda.update_alias().function_name(&name).name("live");
+        alias.function_version(version).send().await.unwrap();
+        if throttled {
+            let request = lambda.put_function_concurrency().function_name(name);
+            let request = request.reserved_concurrent_executions(0);
+            request.send().await.unwrap();
+        } else {
+            let request = lambda.delete_function_concurrency();
+            request.function_name(name).send().await.unwrap();
+        }
+    }
+
+    /// Makes it go wrong, and gives what undoes that.
+    async fn cause(&self, cause: &Cause) -> Option<Cause> {
+        match cause {
+            Cause::OpenAi(kind) => self
+                .machine
+                .openai
+                .fail(Fault::always("images", kind.clone())),
+            Cause::X(operation, kind, times) => self.machine.x.fail(Fault {
+                times: *times,
+                ..Fault::always(operation, kind.clone())
+            }),
+            Cause::Between {
+                function,
+                request,
+                kind,
+                after,
+                times,
+            } => self.proxy.fail(proxy::Fault {
+                account: self.account().to_owned(),
+                function: (*function).to_owned(),
+                request: request.clone(),
+                kind: *kind,
+                after: *after,
+                times: *times,
+            }),
+            Cause::Timeout(function, seconds) => {
+                let before = self.set_timeout(function, *seconds).await;
+                return Some(Cause::Timeout(function, before));
+            }
+            Cause::Throttled(function) => {
+                self.set_throttled(function, true).await;
+                return Some(cause.clone());
+            }
+            Cause::BotFile => {
+                let cloud = &self.machine.cloud;
+                let broken = b"broken".to_vec();
+                cloud.put_bot_file(BOT, "bot.toml", broken).await.unwrap();
+            }
+            Cause::Secret(name) => self.put_secret(name, &json!({})).await,
+            Cause::Answered(_) => {}
+        }
+        None
+    }
+
+    /// Lifts all faults.
+    async fn lift(&self, undo: Vec<Cause>) {
+        self.proxy.clear(self.account());
+        self.machine.openai.clear_faults();
+        self.machine.x.clear_faults();
+        for cause in undo {
+            match cause {
+                Cause::Timeout(function, seconds) => {
+                    self.set_timeout(function, seconds).await;
+                }
+                Cause::Throttled(function) => self.set_throttled(function, false).await,
+                _ => {}
+            }
+        }
+        let [openai_key, x_key_secret, x_token_secret, _] = SECRETS;
+        self.put_secret("openai", &json!({"apiKey": openai_key}))
+            .await;
+        let keys = json!({"apiKey": "key", "apiKeySecret": x_key_secret, "accessToken": "42-token", "accessTokenSecret": x_token_secret});
+        self.put_secret("x-credentials", &keys).await;
+    }
+
+    /// Answers whatever the post's approvers are asked, for as long as it is waited for.
+    async fn approver(&self, by: By, post: &PostId) -> Infallible {
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let approvals = self.machine.cloud.table.approvals(post).await.unwrap();
+            let waiting = approvals
+                .iter()
+                .find(|one| one.decision.is_none() && one.task_token.is_some());
+            let Some(waiting) = waiting else { continue };
+            match by {
+                By::Terminal => {
+                    let approve = ["approve", &post.to_string()];
+                    // Refused while the run that is redriven has not started again.
+                    self.terminal.spooky(&approve).await;
+                }
+                By::Page => {
+                    self.click(post, waiting.round).await;
+                    self.machine.cloud.run_watchdog().await.unwrap();
+                }
+                By::TaskFailed => {
+                    let token = waiting.task_token.as_ref().unwrap();
+                    let fail = self.machine.cloud.sfn.send_task_failure();
+                    let fail = fail.task_token(token.expose_secret()).error("ByHand");
+                    fail.send().await.unwrap();
+                    std::future::pending().await
+                }
+            }
+        }
+    }
+
+    /// Approves on the page, whose function may be killed once it has written the decision.
+    async fn click(&self, post: &PostId, round: u32) {
+        let mails = self.machine.account.mails().await.unwrap();
+        let asks = |mail: &&Mail| mail.subject.starts_with("To approve");
+        let mail = mails.iter().rev().find(asks).unwrap();
+        let page = Page::open(&link(&mail.body_text)).await;
+        tokio::select! {
+            _ = page.answer(&[("answer", "approve")]) => {}
+            _ = until("the decision", async || {
+                let approval = self.machine.cloud.table.approval(post, round).await;
+                approval.unwrap().unwrap().decision
+            }) => {}
+        }
+    }
+
+    /// The kinds of the notices about a post so far, in order.
+    async fn notices(&self, post: &PostId) -> Vec<String> {
+        let name = post.to_string();
+        let mails = self.machine.account.mails().await.unwrap();
+        let about = mails.iter().filter(|mail| mail.body_text.contains(&name));
+        about
+            .filter_map(|mail| {
+                let (_, rest) = mail.body_text.split_once("This is the notice \"")?;
+                Some(rest.split('"').next()?.to_owned())
+            })
+            .collect()
+    }
+
+    async fn redrive(&self, cell: &Cell, ended: &Ended, post: &PostId) -> Result<(), String> {
+        let name = post.to_string();
+        let claimed = self.record(post).await.is_some();
+        let what = if claimed {
+            name.as_str()
+        } else {
+            &ended.execution
+        };
+        let redrive = vec!["redrive", what, "--json"];
+        let again = ["--post-again", "--yes", "--reason", "it is not there"];
+        let posting_again = [&redrive[..], &again].concat();
+        let tweet = self.machine.x.tweets().last().map(|tweet| tweet.id.clone());
+        let attach = ["attach", &name, tweet.as_deref().unwrap_or("none")];
+        let steps: Vec<&[&str]> = match cell.mend {
+            Mend::Nothing => return Ok(()),
+            Mend::Watchdog => {
+                for pending in self.machine.cloud.table.pending_notices().await.unwrap() {
+                    let event = pending.unwrap().event;
+                    self.end_lease("#notices", &format!("pending#{event}"))
+                        .await;
+                }
+                self.machine.cloud.run_watchdog().await.unwrap();
+                return Ok(());
+            }
+            Mend::Redrive | Mend::RedriveAfterTheLease => vec![&redrive],
+            Mend::RedriveAndPostAgain => {
+                self.end_lease(&post.partition_key(), &post.sort_key())
+                    .await;
+                let looked = self.terminal.spooky(&redrive).await;
+                if looked.code == Some(0) || !looked.err.contains("Unconfirmed") {
+                    return Err(format!("the redrive should not know: {looked:?}"));
+                }
+                vec![&posting_again]
+            }
+            Mend::PostAgain => vec![&posting_again],
+            Mend::Attach => vec![&attach, &redrive],
+        };
+        if cell.mend == Mend::RedriveAfterTheLease {
+            self.end_lease(&post.partition_key(), &post.sort_key())
+                .await;
+        }
+        for step in steps {
+            let said = tokio::select! {
+                said = self.terminal.spooky(step) => said,
+                never = self.approver(By::Terminal, post) => match never {},
+            };
+            if said.code != Some(0) {
+                return Err(format!("{}: {}", step.join(" "), said.err));
+            }
+        }
+        Ok(())
+    }
+
+    async fn record(&self, post: &PostId) -> Option<Record> {
+        self.machine.cloud.table.read(post).await.unwrap()
+    }
+
+    /// As if the clock had gone on until the lease of an item was over.
+    async fn end_lease(&self, partition_key: &str, sort_key: &str) {
+        let request = self.machine.cloud.dynamodb.update_item().table_name(TABLE);
+        request
+            .key("pk", AttributeValue::S(partition_key.to_owned()))
+            .key("sk", AttributeValue::S(sort_key.to_owned()))
+            .update_expression("SET leaseUntil = :past")
+            .expression_attribute_values(":past", AttributeValue::N("0".to_owned()))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Runs cells until none is left, each on a date of its own.
+    async fn work(
+        self,
+        left: &Mutex<VecDeque<Cell>>,
+        rows: &Mutex<Vec<Row>>,
+        mut dates: VecDeque<Date>,
+    ) -> Self {
+        loop {
+            let Some(cell) = left.lock().unwrap().pop_front() else {
+                return self;
+            };
+            let row = self.run(cell, dates.pop_front().unwrap()).await;
+            rows.lock().unwrap().push(row);
+        }
+    }
+
+    async fn run(&self, cell: Cell, date: Date) -> Row {
+        let post = post(&date.to_string(), 1);
+        let mut wrong = Vec::new();
+        let asks = matches!(cell.state, "RequestApproval" | "AwaitApproval");
+        self.set_policy(asks).await;
+        let mut undo = Vec::new();
+        for cause in &cell.causes {
+            undo.extend(self.cause(cause).await);
+        }
+        let (tweets, pictures) = (self.machine.x.tweets().len(), self.machine.openai.paid());
+
+        let execution = self
+            .machine
+            .cloud
+            .start(&ad_hoc(BOT, date, 1))
+            .await
+            .unwrap();
+        let ended = tokio::select! {
+            ended = self.machine.ended(&execution) => ended,
+            never = self.approver(cell.answered_by(), &post) => match never {},
+        };
+        let last = ended.states.last().unwrap();
+        let as_it_ended = match ended.status.as_str() {
+            "SUCCEEDED" => ended.says(),
+            status => format!(
+                "{status} in {}: {} ({} attempts)",
+                last.name,
+                ended.error.as_deref().unwrap_or_default(),
+                last.attempts
+            ),
+        };
+        let right = match cell.end {
+            End::Failed(error) => {
+                ended.status == "FAILED"
+                    && last.name == cell.state
+                    && ended.error.as_deref() == Some(error)
+            }
+            End::Ended(outcome) => ended.output["record"]["outcome"] == outcome,
+        };
+        if !right {
+            wrong.push(format!("it should have ended {:?}", cell.end));
+        }
+        let hit = cell
+            .causes
+            .iter()
+            .any(|cause| matches!(cause, Cause::Between { .. }));
+        // What failed is told by an event, which takes a moment.
+        if let Some(kind) = cell.notice {
+            let told = until_or_not(async || {
+                self.notices(&post)
+                    .await
+                    .contains(&kind.to_owned())
+                    .then_some(())
+            })
+            .await;
+            if told.is_none() {
+                wrong.push(format!("there should be a notice {kind}"));
+            }
+        }
+        let record = self.record(&post).await;
+        let recorded = match &record {
+            None => Recorded::Nothing,
+            Some(record) if record.outcome.is_some() => Recorded::Outcome,
+            Some(record) if record.failure.is_some() => {
+                let failure = record.failure.as_ref().unwrap();
+                if failure.state.as_deref() != Some(cell.state) || failure.error != ended.error {
+                    wrong.push(format!("the failure is recorded as {failure:?}"));
+                }
+                Recorded::Failure
+            }
+            Some(record) => {
+                if record.ledger != Ledger::Posted {
+                    wrong.push(format!("the ledger is {:?}", record.ledger));
+                }
+                Recorded::Unrecorded
+            }
+        };
+        if recorded != cell.record {
+            wrong.push(format!("the record should be {:?}", cell.record));
+        }
+        let mut notices = self.notices(&post).await.join(", ");
+        let happened = self.proxy.clear(self.account());
+        if hit && happened == 0 {
+            wrong.push("the fault did not happen".to_owned());
+        }
+        self.lift(undo).await;
+        self.set_policy(asks).await;
+
+        if let Err(why) = self.redrive(&cell, &ended, &post).await {
+            wrong.push(why);
+        }
+        let outcome = self.record(&post).await.and_then(|record| record.outcome);
+        let outcome = outcome.map_or("none".to_owned(), |outcome| {
+            json!(outcome).as_str().unwrap().to_owned()
+        });
+        let expected = match cell.end {
+            End::Ended(outcome) => outcome,
+            End::Failed(_) => "posted",
+        };
+        if outcome != expected {
+            wrong.push(format!("it should be {expected} now"));
+        }
+        if cell.notice.is_none() || cell.mend != Mend::Nothing {
+            let told = until_or_not(async || {
+                self.notices(&post)
+                    .await
+                    .contains(&"posted".to_owned())
+                    .then_some(())
+            })
+            .await;
+            if told.is_none() {
+                wrong.push("there should be a notice posted".to_owned());
+            }
+            notices = self.notices(&post).await.join(", ");
+        }
+        let tweets = self.machine.x.tweets().len() - tweets;
+        if tweets != usize::from(expected == "posted") {
+            wrong.push("the number of tweets is wrong".to_owned());
+        }
+        let pictures = self.machine.openai.paid() - pictures;
+        if pictures > cell.pictures {
+            wrong.push(format!(
+                "at most {} pictures were to be paid",
+                cell.pictures
+            ));
+        }
+        Row {
+            state: cell.state,
+            fault: cell.fault.clone(),
+            ended: as_it_ended,
+            record: match recorded {
+                Recorded::Nothing => "none".to_owned(),
+                Recorded::Failure => "failure".to_owned(),
+                Recorded::Unrecorded => "ledger posted".to_owned(),
+                Recorded::Outcome => "outcome".to_owned(),
+            },
+            notices,
+            mended: match cell.mend {
+                Mend::Nothing => "–",
+                Mend::Redrive => "redrive",
+                Mend::RedriveAfterTheLease => "lease over, redrive",
+                Mend::RedriveAndPostAgain => "lease over, redrive, redrive --post-again",
+                Mend::PostAgain => "redrive --post-again",
+                Mend::Attach => "attach, redrive",
+                Mend::Watchdog => "watchdog",
+            },
+            then: outcome,
+            tweets,
+            pictures,
+            wrong,
+        }
+    }
+}
+
+/// Looks for ten seconds.
+async fn until_or_not<T>(mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..100 {
+        if let Some(there) = look().await {
+            return Some(there);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    None
+}
+
+/// Dates of the shipped calendar with a day.
+fn dates() -> VecDeque<Date> {
+    let path = format!("{}/../bots/{BOT}/calendar.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let calendar = Calendar::parse("calendar.toml", &text).unwrap();
+    let usable = |date: &Date| calendar.usable(*date).is_some_and(|days| days > 0);
+    calendar.dates(2026..=2027).filter(usable).collect()
+}
+
+/// A cell for each write of an ordinary day, killed before and after it.
+async fn kills(lane: &Lane<'_>, dates: &mut VecDeque<Date>) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for asks in [false, true] {
+        lane.set_policy(asks).await;
+        let date = dates.pop_front().unwrap();
+        let before = lane.proxy.passed(lane.account()).len();
+        let execution = lane
+            .machine
+            .cloud
+            .start(&ad_hoc(BOT, date, 1))
+            .await
+            .unwrap();
+        let post = post(&date.to_string(), 1);
+        let ended = tokio::select! {
+            ended = lane.machine.ended(&execution) => ended,
+            never = lane.approver(By::Terminal, &post) => match never {},
+        };
+        assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
+        let passed = lane.proxy.passed(lane.account()).split_off(before);
+        let states: &[&str] = match asks {
+            false => &[
+                "PickDay",
+                "GenerateImage",
+                "StoreImage",
+                "PostTweet",
+                "RecordResult",
+            ],
+            true => &["RequestApproval"],
+        };
+        for state in states {
+            let lines: Vec<&str> = passed
+                .iter()
+                .filter(|asked| asked.function == function(state))
+                .map(|asked| asked.line.as_str())
+                .collect();
+            let mut doubt = None;
+            for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_write(line)) {
+                let before = &lines[..index];
+                let number = before
+                    .iter()
+                    .filter(|other| other.starts_with(line))
+                    .count();
+                let number = u32::try_from(number).unwrap();
+                let next = lines[index + 1..].iter().find(|line| is_write(line));
+                cells.push(killed(state, line, number, doubt, Kind::KillBefore));
+                doubt = match (*state, doubt) {
+                    ("PostTweet", None) if line.ends_with("TransactWriteItems") => {
+                        Some(Doubt::Armed)
+                    }
+                    ("RecordResult", _) if next.is_some_and(|line| line.starts_with("ses")) => {
+                        Some(Doubt::TakenOn)
+                    }
+                    _ => None,
+                };
+                cells.push(killed(state, line, number, doubt, Kind::KillAfter));
+            }
+        }
+    }
+    cells
+}
+
+fn is_write(line: &str) -> bool {
+    ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"]
+        .iter()
+        .any(|write| line.ends_with(write))
+        || line.starts_with("s3 PUT")
+        || line.starts_with("ses POST")
+        || line == "response"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_of_each_state_ends_where_it_should_and_is_mended_to_one_post() {
+    let started = Instant::now();
+    let proxy = Proxy::start(MiniStack::shared().await.url()).await;
+    let zips = proxy.wrap(zips().await);
+    let first = Lane::new(&proxy, &zips).await;
+    let mut first_dates = dates();
+    let mut all = cells();
+    all.extend(kills(&first, &mut first_dates).await);
+    // For a look at some of them: a part of the state's name, or of the fault.
+    if let Ok(only) = std::env::var("SPOOKY_CELLS") {
+        all.retain(|cell| format!("{}: {}", cell.state, cell.fault).contains(&only));
+    }
+    let order: Vec<(&str, String)> = all
+        .iter()
+        .map(|cell| (cell.state, cell.fault.clone()))
+        .collect();
+    let left = Mutex::new(VecDeque::from(all));
+    let rows = Mutex::new(Vec::new());
+    let more = async || {
+        let lane = Lane::new(&proxy, &zips).await;
+        lane.work(&left, &rows, dates()).await
+    };
+    let (a, b, c, d) = tokio::join!(
+        first.work(&left, &rows, first_dates),
+        more(),
+        more(),
+        more()
+    );
+
+    let mut rows = rows.into_inner().unwrap();
+    rows.sort_by_key(|row| {
+        order
+            .iter()
+            .position(|(state, fault)| *state == row.state && *fault == row.fault)
+    });
+    let table = table(&rows, started.elapsed());
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fault-matrix.md");
+    std::fs::write(path, &table).unwrap();
+    // Past the test's capture, so that it is seen when the test passes.
+    std::io::stdout().write_all(table.as_bytes()).unwrap();
+    for lane in [a, b, c, d] {
+        let logs = lane.machine.logs().await;
+        for secret in SECRETS {
+            assert!(!logs.contains(secret), "{secret} is in a log");
+        }
+    }
+    let wrong: Vec<String> = rows
+        .iter()
+        .filter(|row| !row.wrong.is_empty())
+        .map(|row| format!("{}, {}: {}", row.state, row.fault, row.wrong.join("; ")))
+        .collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What was tried, in Markdown.
+fn table(rows: &[Row], took: Duration) -> String {
+    let mut table = format!(
+        "# The fault matrix\n\n{} cells in {} s.\n\n| State | Fault | Ended | Record | Mended by | Then | Notices | Tweets | Pictures paid | |\n|---|---|---|---|---|---|---|---|---|---|\n",
+        rows.len(),
+        took.as_secs()
+    );
+    for row in rows {
+        let verdict = if row.wrong.is_empty() { "ok" } else { "WRONG" };
+        table.push_str(&format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {verdict} |\n",
+            row.state,
+            row.fault,
+            row.ended,
+            row.record,
+            row.mended,
+            row.then,
+            row.notices,
+            row.tweets,
+            row.pictures
+        ));
+    }
+    table
+}
