@@ -95,9 +95,6 @@ impl Place {
         let sts = aws_sdk_sts::Client::new(&aws);
         let caller = sts.get_caller_identity().send().await.map_err(|error| {
             let fix = match error.code() {
-                Some("ExpiredToken" | "ExpiredTokenException") => {
-                    "; the credentials have expired: sign in again, such as with `aws sso login`, and repeat the command"
-                }
                 Some("InvalidClientTokenId" | "SignatureDoesNotMatch") => {
                     "; the credentials are wrong: take another --profile, or mend its keys"
                 }

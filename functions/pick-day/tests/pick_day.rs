@@ -460,6 +460,7 @@ async fn a_picked_day_comes_with_all_that_the_next_states_need_and_is_kept_in_th
                 "altTexts": ["{scene}, for {name}."],
             },
             "timeZone": "America/New_York",
+            "money": {"perDayMicros": 1_000_000, "perMonthMicros": 10_000_000},
             "picture": {"model": "gpt-image-2", "size": "1536x1024", "quality": "high", "format": "webp"},
             "approval": {"policy": "off", "approvers": [], "deadline": "PT4H", "onTimeout": "skip"},
             "files": {"bot": bot, "calendar": calendar},
