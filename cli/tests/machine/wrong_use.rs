@@ -218,6 +218,11 @@ async fn wrong_use_of_every_command_says_what_to_type() {
             1,
             "is there a bot",
         ),
+        (
+            vec!["estimate", "--env", "prod"],
+            1,
+            "leave --env and --profile out",
+        ),
         (vec!["nonsense"], 2, "--help"),
     ];
     for command in spooky::Cli::command().get_subcommands() {
