@@ -171,6 +171,19 @@ fn the_runbook_has_every_notice_and_every_error() {
 }
 
 #[test]
+fn every_function_is_told_what_its_log_is_to_name() {
+    for (state, _, task) in tasks(&definition()) {
+        let payload = task["Arguments"]["Payload"].as_str().unwrap();
+        for field in [
+            "'execution': $states.context.Execution.Id",
+            "'attempt': $states.context.State.RetryCount + 1",
+        ] {
+            assert!(payload.contains(field), "{state} is not told {field}");
+        }
+    }
+}
+
+#[test]
 fn a_state_waits_a_little_longer_than_its_function() {
     let described: Value = serde_json::from_str(FUNCTIONS).unwrap();
     for (state, function, task) in tasks(&definition()) {

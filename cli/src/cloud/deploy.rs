@@ -400,6 +400,8 @@ impl Cloud {
             };
             variables.insert(variable.clone(), (*value).to_owned());
         }
+        // What a deployment sets with the function's log format, and the emulator does not.
+        variables.insert("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned());
         self.lambda
             .update_function_configuration()
             .function_name(&full_name)

@@ -12,6 +12,7 @@ mod operate;
 mod page;
 mod restart;
 mod setting;
+mod telemetry;
 mod visit;
 mod wrong_use;
 

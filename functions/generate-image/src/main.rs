@@ -2,15 +2,15 @@
 
 use generate_image::{Clients, Config, Input, generate_image};
 use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    telemetry::init();
     let config = Config::from_env()?;
     let clients = Clients::new(&https::aws_config().await, &config);
-    run(service_fn(async |event: LambdaEvent<Value>| {
+    Runtime::new(service_fn(async |event: LambdaEvent<Value>| {
         let attempt = &event.context.request_id;
         generate_image(
             &clients,
@@ -21,5 +21,7 @@ async fn main() -> Result<(), Error> {
         )
         .await
     }))
+    .layer(telemetry::fields("GenerateImage"))
+    .run()
     .await
 }

@@ -130,6 +130,7 @@ pub async fn pick_day(
         date,
         slot,
     };
+    telemetry::record_post(&post);
     // Whoever entered first has decided; the calendar may have changed since. Only who took the slot over for this
     // execution has left the pick to it.
     let mut taken_over = false;

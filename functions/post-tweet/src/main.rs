@@ -1,16 +1,16 @@
 //! The Lambda function around [`post_tweet::post_tweet`].
 
 use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use post_tweet::{Clients, Config, Request, delete_tweet, post_tweet};
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    telemetry::init();
     let config = Config::from_env()?;
     let clients = Clients::new(&https::aws_config().await, &config);
-    run(service_fn(async |event: LambdaEvent<Value>| {
+    Runtime::new(service_fn(async |event: LambdaEvent<Value>| {
         let now = Timestamp::now();
         let answer = match Request::read(event.payload)? {
             Request::Post(input) => {
@@ -21,5 +21,7 @@ async fn main() -> Result<(), Error> {
         };
         Ok::<_, post_tweet::Error>(answer)
     }))
+    .layer(telemetry::fields("PostTweet"))
+    .run()
     .await
 }

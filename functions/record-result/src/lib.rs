@@ -8,13 +8,14 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use bot_files::Bot;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use lambda_runtime::Diagnostic;
-use notices::{Audience, Failed, Teller};
+use notices::{Audience, Failed, Teller, Told};
 use post_record::{
     Decision, Failure, Micros, OVER_BUDGET, Outcome, PostId, Provider, Record, Table,
     UNRECORDED_FAILURE, Verdict, is_bot_name,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use telemetry::{Metrics, Unit};
 
 /// The end of a run, as the state machine or as EventBridge tells it.
 #[derive(Clone, Debug)]
@@ -292,7 +293,8 @@ async fn record_end(
                     &details,
                 )
                 .await?;
-            tracing::info!(post = %post, execution = state.execution, "duplicate");
+            tracing::info!("duplicate");
+            ended_metrics(&post, &state.execution, "duplicate").emit(now);
             return Ok(Output {
                 outcome: "duplicate",
                 reason: state.day.reason,
@@ -359,9 +361,10 @@ async fn record_end(
     {
         return Err(Error::ClaimLost(post));
     }
-    if let Some(record) = clients.table().read(&post).await? {
+    let record = clients.table().read(&post).await?;
+    if let Some(record) = &record {
         let bot = bot(clients, config, &post.bot).await;
-        tell_end(clients, config, now, &post, &record, &bot).await?;
+        tell_end(clients, config, now, &post, record, &bot).await?;
     }
     let outcome = match outcome {
         Outcome::Posted => "posted",
@@ -370,13 +373,49 @@ async fn record_end(
         Outcome::Rejected => "rejected",
         Outcome::Expired => "expired",
     };
-    tracing::info!(post = %post, execution = state.execution, outcome, reason, cost_usd, "recorded");
+    tracing::info!(outcome, reason, cost_usd, "recorded");
+    // The first time: entering again keeps it.
+    if let Some(record) = record.filter(|record| record.ended_at == Some(now)) {
+        let seconds = now.duration_since(record.claimed_at).as_secs_f64();
+        ended_metrics(&post, &state.execution, outcome)
+            .metric("RunSeconds", Unit::Seconds, seconds)
+            .metric("CostUsd", Unit::None, cost_usd)
+            .emit(now);
+        approval_metrics(clients, &post, now).await?;
+    }
     Ok(Output {
         outcome,
         reason,
         recorded: true,
         cost_usd,
     })
+}
+
+/// The metrics of a run that ended so.
+fn ended_metrics(post: &PostId, execution: &str, outcome: &'static str) -> Metrics {
+    Metrics::new()
+        .dimension("bot", &post.bot)
+        .dimension("outcome", outcome)
+        .metric("Runs", Unit::Count, 1.0)
+        .property("post", Some(&post.to_string()))
+        .property("execution", Some(execution))
+}
+
+/// How long each picture of a post waited for a person, or for the deadline.
+async fn approval_metrics(clients: &Clients, post: &PostId, now: Timestamp) -> Result<(), Error> {
+    for approval in clients.table().approvals(post).await? {
+        let Some(decision) = approval.decision else {
+            continue;
+        };
+        let waited = decision.at.duration_since(approval.opened_at);
+        Metrics::new()
+            .dimension("bot", &post.bot)
+            .metric("ApprovalSeconds", Unit::Seconds, waited.as_secs_f64())
+            .property("post", Some(&post.to_string()))
+            .property("verdict", Some(decision.verdict.name()))
+            .emit(now);
+    }
+    Ok(())
 }
 
 /// The bot's `bot.toml`, or why it cannot be read.
@@ -446,12 +485,12 @@ async fn record_failure(
         Some(input) => post_of(clients, input, &bot, execution).await?,
         None => None,
     };
-    let post_name = post.as_ref().map(ToString::to_string);
+    if let Some(post) = &post {
+        telemetry::record_post(post);
+    }
     tracing::error!(
-        post = post_name,
-        execution,
         status = detail.status,
-        state,
+        failed_state = state,
         error = detail.error,
         "execution failed"
     );
@@ -512,10 +551,20 @@ async fn tell_failure(
         on_aws: clients.on_aws,
     };
     let audience = audience(config, bot);
-    clients
-        .teller
-        .tell(&audience, &failed.event(), &failed.notice(), now)
-        .await?;
+    let (event, notice) = (failed.event(), failed.notice());
+    let told = clients.teller.tell(&audience, &event, &notice, now).await?;
+    // The event may be delivered again.
+    if told != Told::Before {
+        Metrics::new()
+            .dimension("bot", post.map_or("unknown", |post| &post.bot))
+            .dimension("outcome", "failed")
+            .metric("Runs", Unit::Count, 1.0)
+            .property("post", notice.post.as_deref())
+            .property("execution", Some(execution))
+            .property("state", failure.state.as_deref())
+            .property("error", failure.error.as_deref())
+            .emit(now);
+    }
     Ok(())
 }
 

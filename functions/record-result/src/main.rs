@@ -1,16 +1,16 @@
 //! The Lambda function around [`record_result::record_result`].
 
 use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use record_result::{Clients, Config, Input, record_result};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    telemetry::init();
     let config = Config::from_env()?;
     let clients = Clients::new(&https::aws_config().await, &config);
-    run(service_fn(async |event: LambdaEvent<Value>| {
+    Runtime::new(service_fn(async |event: LambdaEvent<Value>| {
         record_result(
             &clients,
             &config,
@@ -19,5 +19,7 @@ async fn main() -> Result<(), Error> {
         )
         .await
     }))
+    .layer(telemetry::fields("RecordResult"))
+    .run()
     .await
 }

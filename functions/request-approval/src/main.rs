@@ -1,16 +1,16 @@
 //! The Lambda function around [`request_approval::request_approval`].
 
 use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use request_approval::{Clients, Config, Input, request_approval};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    telemetry::init();
     let config = Config::from_env()?;
     let clients = Clients::new(&https::aws_config().await, &config);
-    run(service_fn(async |event: LambdaEvent<Value>| {
+    Runtime::new(service_fn(async |event: LambdaEvent<Value>| {
         request_approval(
             &clients,
             &config,
@@ -19,5 +19,7 @@ async fn main() -> Result<(), Error> {
         )
         .await
     }))
+    .layer(telemetry::fields("RequestApproval"))
+    .run()
     .await
 }

@@ -1,16 +1,19 @@
 //! The Lambda function around [`review::review`].
 
 use jiff::Timestamp;
-use lambda_http::{Error, Request, run, service_fn, tracing};
+use lambda_http::{Adapter, Error, Request, lambda_runtime::Runtime, service_fn};
 use review::{Clients, Config, review};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    telemetry::init();
     let config = Config::from_env()?;
     let clients = Clients::new(&https::aws_config().await, &config);
-    run(service_fn(async |request: Request| {
+    let handler = service_fn(async |request: Request| {
         Ok::<_, Error>(review(&clients, &config, Timestamp::now(), request).await)
-    }))
-    .await
+    });
+    Runtime::new(Adapter::from(handler))
+        .layer(telemetry::fields("review"))
+        .run()
+        .await
 }

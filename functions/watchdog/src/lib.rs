@@ -19,6 +19,7 @@ use notices::{Audience, Notice, Teller, Told, read_bot};
 use post_record::{Table, is_bot_name};
 use review_link::Keys;
 use serde::{Deserialize, Serialize};
+use telemetry::{Metrics, Unit};
 use tokio::sync::OnceCell;
 
 pub use canaries::{Check, Verdict};
@@ -92,6 +93,7 @@ pub async fn watchdog(
     let pending = clients.teller(config).send_pending(now).await?;
     sweep.done.told += pending.sent;
     sweep.failures.extend(pending.failures);
+    let undelivered = clients.decision.table.pending_notices().await?.len();
     let done = sweep.done;
     tracing::info!(
         settled = done.settled,
@@ -103,6 +105,12 @@ pub async fn watchdog(
         failures = sweep.failures.len(),
         "looked after everything"
     );
+    Metrics::new()
+        .metric("WatchdogRan", Unit::Count, 1.0)
+        .metric("WatchdogFailures", Unit::Count, sweep.failures.len() as f64)
+        .metric("NoticesUndelivered", Unit::Count, undelivered as f64)
+        .metric("ApprovalsWaiting", Unit::Count, done.waiting.into())
+        .emit(now);
     match sweep.failures.is_empty() {
         true => Ok(Output::Swept(done)),
         false => Err(Error::Incomplete(sweep.failures.join("; "))),

@@ -1,0 +1,166 @@
+//! What the functions of the whole machine log, and their metrics.
+
+use serde_json::{Value, json};
+use stand_ins::{Fault, Kind};
+
+use crate::setting::{BOT, Machine, SECRETS, until};
+
+const STATES: [&str; 7] = [
+    "PickDay",
+    "BuildPrompt",
+    "GenerateImage",
+    "StoreImage",
+    "RequestApproval",
+    "PostTweet",
+    "RecordResult",
+];
+
+/// The lines that the functions wrote, each with its log group; Lambda's own are left out.
+async fn lines(machine: &Machine) -> Vec<(String, Value)> {
+    let logs = machine.logs().await;
+    assert!(SECRETS.iter().all(|secret| !logs.contains(secret)));
+    let mut lines = Vec::new();
+    for line in logs.lines() {
+        let (group, line) = line.split_once(": ").unwrap_or(("", line));
+        let own = ["START ", "END ", "REPORT ", "INIT_START "];
+        if line.trim().is_empty() || own.iter().any(|own| line.starts_with(own)) {
+            continue;
+        }
+        let read = serde_json::from_str(line);
+        lines.push((
+            group.to_owned(),
+            read.unwrap_or_else(|e| panic!("{e}: {line}")),
+        ));
+    }
+    lines
+}
+
+/// The metrics of these lines, without their time.
+fn metrics(lines: &[(String, Value)]) -> Vec<Value> {
+    let of_lines = lines.iter().map(|(_, line)| line);
+    let metrics = of_lines.filter(|line| !line["_aws"].is_null());
+    metrics
+        .map(|line| {
+            let directive = &line["_aws"]["CloudWatchMetrics"][0];
+            assert_eq!(directive["Namespace"], "daily-post", "{line}");
+            line.clone()
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_names_execution_post_state_and_attempt() {
+    let machine = Machine::new().await;
+    // It fails twice, is mended, and then fails for good in another state.
+    let down = Kind::Html { status: 503 };
+    machine.x.fail(Fault {
+        times: Some(2),
+        ..Fault::always("upload", down.clone())
+    });
+    let posted = machine.run_date("2026-10-30").await;
+    assert_eq!(posted.output["record"]["outcome"], "posted", "{posted:?}");
+    machine.openai.fail(Fault::always("images", down));
+    let failed = machine.run_date("2026-10-29").await;
+    assert_eq!(failed.status, "FAILED", "{failed:?}");
+    machine.notices(1).await;
+    machine.cloud.run_watchdog().await.unwrap();
+
+    // The line of the failure is there once its invocation has ended.
+    let lines = until("the metric of the failure", async || {
+        let lines = lines(&machine).await;
+        let told = metrics(&lines)
+            .iter()
+            .any(|line| line["outcome"] == "failed");
+        told.then_some(lines)
+    })
+    .await;
+    let mut attempts = Vec::new();
+    let mut states = Vec::new();
+    for (group, line) in &lines {
+        if !line["_aws"].is_null() {
+            continue;
+        }
+        let span = &line["span"];
+        let function = group.rsplit("daily-post-local-").next().unwrap();
+        assert!(span["requestId"].is_string(), "{group}: {line}");
+        let state = span["state"].as_str().unwrap();
+        if function == "watchdog" {
+            assert_eq!(state, "watchdog");
+            continue;
+        }
+        assert!(STATES.contains(&state), "{group}: {line}");
+        states.push(state);
+        let execution = span["execution"].as_str().unwrap();
+        let date = match execution {
+            of if of == posted.execution => "2026-10-30",
+            of if of == failed.execution => "2026-10-29",
+            other => panic!("{other}: {line}"),
+        };
+        assert_eq!(span["post"], format!("{BOT}/{date}/1"), "{group}: {line}");
+        // An event is no attempt of a state.
+        if line["fields"]["message"] != "execution failed" && state != "RecordResult" {
+            assert!(span["attempt"].as_u64() >= Some(1), "{group}: {line}");
+        }
+        // The runtime's own line about an error has them, too.
+        if state == "PostTweet" && line["level"] == "ERROR" {
+            attempts.push(span["attempt"].as_u64().unwrap());
+        }
+    }
+    attempts.sort_unstable();
+    assert_eq!(attempts, [1, 2]);
+    for state in ["GenerateImage", "PostTweet", "RecordResult"] {
+        assert!(
+            states.contains(&state),
+            "{state} logged nothing: {states:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_say_how_runs_ended_what_they_cost_and_how_often_they_were_tried() {
+    let machine = Machine::new().await;
+    machine.x.fail(Fault {
+        times: Some(2),
+        ..Fault::always("upload", Kind::Html { status: 503 })
+    });
+    machine.run_date("2026-10-30").await;
+    // The same slot again is a duplicate.
+    machine.run_date("2026-10-30").await;
+    machine.cloud.run_watchdog().await.unwrap();
+    let lines = lines(&machine).await;
+    let metrics = metrics(&lines);
+    let with = |name: &str| -> Vec<&Value> {
+        metrics
+            .iter()
+            .filter(|line| line[name].is_number())
+            .collect()
+    };
+    let runs = with("Runs");
+    let outcomes: Vec<&Value> = runs.iter().map(|line| &line["outcome"]).collect();
+    assert_eq!(outcomes, ["posted", "duplicate"]);
+    let posted = runs[0];
+    assert_eq!(
+        posted["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
+        json!([["bot", "outcome"]])
+    );
+    assert_eq!(
+        (&posted["bot"], &posted["Runs"]),
+        (&json!(BOT), &json!(1.0))
+    );
+    assert_eq!(posted["post"], format!("{BOT}/2026-10-30/1"));
+    assert!(posted["RunSeconds"].as_f64().unwrap() > 0.0, "{posted}");
+    assert!(posted["CostUsd"].as_f64().unwrap() > 0.02, "{posted}");
+    let retries = with("Retries");
+    assert_eq!(retries.len(), 2, "{retries:?}");
+    assert!(retries.iter().all(|line| line["state"] == "PostTweet"));
+    let ran = with("WatchdogRan");
+    assert_eq!(ran.len(), 1);
+    for (name, value) in [
+        ("WatchdogRan", 1.0),
+        ("WatchdogFailures", 0.0),
+        ("NoticesUndelivered", 0.0),
+        ("ApprovalsWaiting", 0.0),
+    ] {
+        assert_eq!(ran[0][name], value, "{}", ran[0]);
+    }
+}

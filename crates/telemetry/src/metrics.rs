@@ -1,0 +1,93 @@
+//! Metrics as lines of the log.
+
+use std::io::Write;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// The namespace of all metrics.
+pub const NAMESPACE: &str = "daily-post";
+
+/// The unit of a metric, by CloudWatch's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// How many.
+    Count,
+    /// How long.
+    Seconds,
+    /// US dollars, for which CloudWatch has no unit.
+    None,
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Unit::Count => "Count",
+            Unit::Seconds => "Seconds",
+            Unit::None => "None",
+        }
+    }
+}
+
+/// A line with metrics, their dimensions and what else is worth knowing.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    dimensions: Vec<&'static str>,
+    metrics: Vec<Value>,
+    members: Map<String, Value>,
+}
+
+impl Metrics {
+    /// A line without anything.
+    pub fn new() -> Metrics {
+        Metrics::default()
+    }
+
+    /// A dimension of all metrics of the line. Few values each: each combination is a metric that is paid for.
+    pub fn dimension(mut self, name: &'static str, value: impl Into<String>) -> Metrics {
+        self.dimensions.push(name);
+        self.members.insert(name.to_owned(), json!(value.into()));
+        self
+    }
+
+    /// A metric. A value that is no number is left out.
+    pub fn metric(mut self, name: &'static str, unit: Unit, value: f64) -> Metrics {
+        if value.is_finite() {
+            self.metrics
+                .push(json!({"Name": name, "Unit": unit.name()}));
+            self.members.insert(name.to_owned(), json!(value));
+        }
+        self
+    }
+
+    /// Something that is in the line and in no metric, if there is a value.
+    pub fn property(mut self, name: &'static str, value: Option<&str>) -> Metrics {
+        if let Some(value) = value {
+            self.members.insert(name.to_owned(), json!(value));
+        }
+        self
+    }
+
+    /// The line.
+    pub fn line(&self, now: Timestamp) -> String {
+        let mut line = self.members.clone();
+        let directive = json!({
+            "Namespace": NAMESPACE,
+            "Dimensions": [self.dimensions],
+            "Metrics": self.metrics,
+        });
+        let metadata = json!({
+            "Timestamp": now.as_millisecond(),
+            "CloudWatchMetrics": [directive],
+        });
+        line.insert("_aws".to_owned(), metadata);
+        Value::Object(line).to_string()
+    }
+
+    /// Writes the line. A metric that cannot be written is no reason to fail.
+    pub fn emit(&self, now: Timestamp) {
+        if !self.metrics.is_empty() {
+            let _ = writeln!(std::io::stdout(), "{}", self.line(now));
+        }
+    }
+}
