@@ -33,7 +33,7 @@ impl Machine {
     }
 
     /// Delivers the event of a failed execution, perhaps once more, and gives what was answered.
-    async fn deliver(&self, execution: &str, change: Value) -> Value {
+    pub async fn deliver(&self, execution: &str, change: Value) -> Value {
         let mut detail = json!({
             "executionArn": execution,
             "status": "FAILED",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use stand_ins::{Fault, Kind};
 
-use crate::setting::{BOT, Machine, SECRETS, until};
+use crate::setting::{BOT, Machine, SECRETS};
 
 const STATES: [&str; 7] = [
     "PickDay",
@@ -62,18 +62,9 @@ async fn every_line_names_execution_post_state_and_attempt() {
     machine.openai.fail(Fault::always("images", down));
     let failed = machine.run_date("2026-10-29").await;
     assert_eq!(failed.status, "FAILED", "{failed:?}");
-    machine.notices(1).await;
     machine.cloud.run_watchdog().await.unwrap();
 
-    // The line of the failure is there once its invocation has ended.
-    let lines = until("the metric of the failure", async || {
-        let lines = lines(&machine).await;
-        let told = metrics(&lines)
-            .iter()
-            .any(|line| line["outcome"] == "failed");
-        told.then_some(lines)
-    })
-    .await;
+    let lines = lines(&machine).await;
     let mut attempts = Vec::new();
     let mut states = Vec::new();
     for (group, line) in &lines {
@@ -81,10 +72,9 @@ async fn every_line_names_execution_post_state_and_attempt() {
             continue;
         }
         let span = &line["span"];
-        let function = group.rsplit("daily-post-local-").next().unwrap();
         assert!(span["requestId"].is_string(), "{group}: {line}");
         let state = span["state"].as_str().unwrap();
-        if function == "watchdog" {
+        if group.contains("-watchdog") {
             assert_eq!(state, "watchdog");
             continue;
         }
@@ -98,7 +88,7 @@ async fn every_line_names_execution_post_state_and_attempt() {
         };
         assert_eq!(span["post"], format!("{BOT}/{date}/1"), "{group}: {line}");
         // An event is no attempt of a state.
-        if line["fields"]["message"] != "execution failed" && state != "RecordResult" {
+        if state != "RecordResult" {
             assert!(span["attempt"].as_u64() >= Some(1), "{group}: {line}");
         }
         // The runtime's own line about an error has them, too.
@@ -123,10 +113,16 @@ async fn the_metrics_say_how_runs_ended_what_they_cost_and_how_often_they_were_t
         times: Some(2),
         ..Fault::always("upload", Kind::Html { status: 503 })
     });
-    machine.run_date("2026-10-30").await;
+    let posted = machine.run_date("2026-10-30").await;
     // The same slot again is a duplicate.
     machine.run_date("2026-10-30").await;
     machine.cloud.run_watchdog().await.unwrap();
+    // One that failed, whose event is delivered twice.
+    let failed = format!("{}-2", posted.execution);
+    let input = json!({"bot": BOT, "slot": 1, "date": "2026-10-29"}).to_string();
+    for _ in 0..2 {
+        machine.deliver(&failed, json!({"input": input})).await;
+    }
     let lines = lines(&machine).await;
     let metrics = metrics(&lines);
     let with = |name: &str| -> Vec<&Value> {
@@ -137,7 +133,8 @@ async fn the_metrics_say_how_runs_ended_what_they_cost_and_how_often_they_were_t
     };
     let runs = with("Runs");
     let outcomes: Vec<&Value> = runs.iter().map(|line| &line["outcome"]).collect();
-    assert_eq!(outcomes, ["posted", "duplicate"]);
+    assert_eq!(outcomes, ["posted", "duplicate", "failed"]);
+    assert_eq!(runs[2]["error"], "ServiceUnavailable");
     let posted = runs[0];
     assert_eq!(
         posted["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
