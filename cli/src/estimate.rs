@@ -19,7 +19,12 @@ const SECRETS: f64 = 3.0;
 const KEYS: f64 = 1.0;
 const ALARMS: f64 = 8.0;
 const DASHBOARDS: f64 = 1.0;
-const METRICS: f64 = 10.0;
+
+/// The metrics that each run of the watchdog writes (docs/telemetry.md). A metric is paid for by the hour in which it is
+/// written, so those that a run writes are a few hours a month.
+const WATCHDOG_METRICS: f64 = 4.0;
+const METRIC_HOURS_PER_RUN: f64 = 12.0;
+const HOURS_A_MONTH: f64 = 365.0 * 24.0 / 12.0;
 
 /// Two more alarms look at each function; one that adds up several metrics is paid for each of them.
 const ALARMS_PER_FUNCTION: f64 = 2.0;
@@ -206,7 +211,11 @@ fn lines(prices: &Prices) -> anyhow::Result<Vec<Line>> {
             ALARMS + ALARMS_PER_FUNCTION * functions.len() as f64,
         ),
         ("dashboards", "dashboards", DASHBOARDS),
-        ("metrics", "metrics of our own", METRICS),
+        (
+            "metrics",
+            "metrics of our own",
+            WATCHDOG_METRICS + runs * METRIC_HOURS_PER_RUN / HOURS_A_MONTH,
+        ),
         (
             "log_gigabytes",
             "GB of logs",
