@@ -166,17 +166,23 @@ impl Faults {
             .clear();
     }
 
-    /// The first fault for this request, used up if it was told a number of times.
+    /// The first fault for this request, one that was told for a number of times before one for ever.
     pub(crate) fn take(&self, operation: &str, request: &str) -> Option<Kind> {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = faults.iter().position(|fault| {
+        let is_for = |fault: &Fault| {
             fault.operation == operation
                 && fault.times != Some(0)
                 && fault
                     .containing
                     .as_deref()
                     .is_none_or(|text| request.contains(text))
-        })?;
+        };
+        // What happens a number of times happens while something else happens for ever.
+        let counted = |fault: &Fault| fault.times.is_some() && is_for(fault);
+        let index = faults
+            .iter()
+            .position(counted)
+            .or_else(|| faults.iter().position(is_for))?;
         let fault = faults.get_mut(index)?;
         if let Some(times) = &mut fault.times {
             *times -= 1;
