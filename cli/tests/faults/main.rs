@@ -8,5 +8,6 @@ mod proxy;
 #[path = "../machine/setting.rs"]
 #[expect(dead_code, reason = "the tests of the machine need more of it")]
 mod setting;
+mod soak;
 #[path = "../machine/visit.rs"]
 mod visit;

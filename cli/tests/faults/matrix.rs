@@ -41,14 +41,14 @@ struct Row {
 }
 
 /// Where cells run, one after the other.
-struct Lane<'a> {
-    machine: Machine,
-    terminal: Terminal,
-    proxy: &'a Proxy,
+pub struct Lane<'a> {
+    pub machine: Machine,
+    pub terminal: Terminal,
+    pub proxy: &'a Proxy,
 }
 
 impl Lane<'_> {
-    async fn new<'a>(proxy: &'a Proxy, zips: &Zips) -> Lane<'a> {
+    pub async fn new<'a>(proxy: &'a Proxy, zips: &Zips) -> Lane<'a> {
         let machine = Machine::of(zips).await;
         Lane {
             terminal: Terminal::new(&machine),
@@ -57,7 +57,7 @@ impl Lane<'_> {
         }
     }
 
-    fn account(&self) -> &str {
+    pub fn account(&self) -> &str {
         self.machine.account.id()
     }
 
@@ -320,7 +320,7 @@ impl Lane<'_> {
     }
 
     /// As if the clock had gone on until the lease of an item was over.
-    async fn end_lease(&self, partition_key: &str, sort_key: &str) {
+    pub async fn end_lease(&self, partition_key: &str, sort_key: &str) {
         let request = self.machine.cloud.dynamodb.update_item().table_name(TABLE);
         request
             .key("pk", AttributeValue::S(partition_key.to_owned()))
@@ -514,7 +514,7 @@ async fn until_or_not<T>(mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> 
 }
 
 /// Dates of the shipped calendar with a day.
-fn dates() -> VecDeque<Date> {
+pub fn dates() -> VecDeque<Date> {
     let path = format!("{}/../bots/{BOT}/calendar.toml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
     let calendar = Calendar::parse("calendar.toml", &text).unwrap();
