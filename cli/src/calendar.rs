@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use jiff::{ToSpan, civil::Date};
 use post_text::{MAX_ALT_TEXT, MAX_WEIGHTED_LENGTH, check_caption, weighted_length};
 
-use crate::{Files, Which, preview, say};
+use crate::{Files, Which, preview, say, schedules};
 
 /// The years that `check` goes through: as far ahead as anybody plans, and a few that are over.
 const YEARS: RangeInclusive<i16> = 2024..=2040;
@@ -22,6 +22,8 @@ pub enum Calendar {
     Check(Which),
     /// List the slots of the coming year that have nothing to post by mistake.
     Gaps(Which),
+    /// Check the files, and write schedules.json, which a deployment reads.
+    Schedules(Which),
     /// Turn an old calendar, {"january": {"1": ["…"]}}, into a calendar.toml on standard output.
     Import(Import),
 }
@@ -52,6 +54,7 @@ impl Calendar {
             Calendar::Preview(preview) => preview.run(),
             Calendar::Check(which) => check(&which),
             Calendar::Gaps(which) => gaps(&which),
+            Calendar::Schedules(which) => schedules::run(&which),
             Calendar::Import(import) => import.run(),
         }
     }
@@ -122,7 +125,7 @@ fn gaps(which: &Which) -> anyhow::Result<()> {
     say(&lines.join("\n"))
 }
 
-fn check(which: &Which) -> anyhow::Result<()> {
+pub(crate) fn check(which: &Which) -> anyhow::Result<()> {
     let files = Files::read(&which.bot)?;
     bot_files::check(&files.bot, &files.calendar, YEARS)?;
     let mut lines = vec![

@@ -16,6 +16,7 @@ mod place;
 mod preview;
 mod redrive;
 mod review;
+mod schedules;
 mod show;
 
 pub use review::form_field;

@@ -76,7 +76,7 @@ impl Local {
         let ministack = MiniStack::start(Options {
             directory: Some(directory.join("cloud")),
             port,
-            wait_scale: None,
+            ..Options::default()
         })
         .await?;
         let account = ministack.account_named(ACCOUNT);

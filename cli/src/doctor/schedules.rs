@@ -5,7 +5,7 @@ use aws_sdk_scheduler::{operation::get_schedule::GetScheduleOutput, types::Sched
 use jiff::civil::{Time, Weekday};
 use serde_json::Value;
 
-use super::{Check, fail, ok};
+use super::{Check, fail, ok, warn};
 use crate::{
     Files,
     cloud::{Cloud, said},
@@ -38,9 +38,6 @@ pub(super) async fn check(cloud: &Cloud, bot: &str, files: &Files) -> anyhow::Re
         let mut weekdays = slot.weekdays.clone();
         weekdays.sort_by_key(|day| day.to_monday_zero_offset());
         let wrong = match cron(expression) {
-            _ if schedule.state() != Some(&ScheduleState::Enabled) => {
-                Some("is disabled: the slot never starts".to_owned())
-            }
             None => Some(format!("is {expression}, which is no time of each week")),
             Some(_) if their_zone != zone => {
                 Some(format!("is in {their_zone}, and bot.toml in {zone}"))
@@ -53,6 +50,15 @@ pub(super) async fn check(cloud: &Cloud, bot: &str, files: &Files) -> anyhow::Re
         };
         checks.push(match wrong {
             Some(wrong) => fail(what, &format!("{} {wrong}", name(schedule)), DEPLOY),
+            // As an environment that only tries things has it.
+            None if schedule.state() != Some(&ScheduleState::Enabled) => warn(
+                what,
+                &format!(
+                    "{} is disabled: the slot never starts by itself",
+                    name(schedule)
+                ),
+                "set schedules_enabled, and deploy again, if it is to",
+            ),
             None => ok(what, &format!("{expression} in {zone}")),
         });
     }

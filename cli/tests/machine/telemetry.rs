@@ -42,7 +42,7 @@ fn metrics(lines: &[(String, Value)]) -> Vec<Value> {
     metrics
         .map(|line| {
             let directive = &line["_aws"]["CloudWatchMetrics"][0];
-            assert_eq!(directive["Namespace"], "daily-post", "{line}");
+            assert_eq!(directive["Namespace"], "daily-post-local", "{line}");
             line.clone()
         })
         .collect()

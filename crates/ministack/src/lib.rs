@@ -38,6 +38,8 @@ pub struct Options {
     pub directory: Option<PathBuf>,
     /// The port it is to have if that is free, so that addresses of an earlier start stay right.
     pub port: Option<u16>,
+    /// More variables of its environment, which it hands to the functions that it runs.
+    pub environment: Vec<(String, String)>,
     /// What waits and retry intervals of Step Functions are multiplied with; 0 skips them.
     pub wait_scale: Option<f64>,
 }
@@ -303,6 +305,7 @@ async fn launch(
     if options.directory.is_some() {
         command.env("PERSIST_STATE", "1").env("S3_PERSIST", "1");
     }
+    command.envs(options.environment.iter().cloned());
     if let Some(scale) = options.wait_scale {
         command.env("SFN_WAIT_SCALE", scale.to_string());
     }

@@ -4,4 +4,4 @@ mod fields;
 mod metrics;
 
 pub use fields::{Fields, WithFields, fields, init, record_post};
-pub use metrics::{Metrics, NAMESPACE, Unit};
+pub use metrics::{Metrics, Unit, namespace};

@@ -5,8 +5,15 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// The namespace of all metrics.
-pub const NAMESPACE: &str = "daily-post";
+/// The namespace of a deployment's metrics, by the name of one of its functions: what both begin with, such as
+/// `daily-post-prod`. So two environments in one account are told apart, and each alarm hears of its own.
+pub fn namespace(function_name: &str) -> &str {
+    // An environment's name has no hyphen.
+    match function_name.match_indices('-').nth(2) {
+        Some((end, _)) => &function_name[..end],
+        None => "daily-post",
+    }
+}
 
 /// The unit of a metric, by CloudWatch's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +77,10 @@ impl Metrics {
 
     /// The line.
     pub fn line(&self, now: Timestamp) -> String {
+        let function_name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
         let mut line = self.members.clone();
         let directive = json!({
-            "Namespace": NAMESPACE,
+            "Namespace": namespace(&function_name),
             "Dimensions": [self.dimensions],
             "Metrics": self.metrics,
         });
@@ -89,5 +97,17 @@ impl Metrics {
         if !self.metrics.is_empty() {
             let _ = writeln!(std::io::stdout(), "{}", self.line(now));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_deployment_has_a_namespace_of_its_own() {
+        assert_eq!(namespace("daily-post-prod-post-tweet"), "daily-post-prod");
+        assert_eq!(namespace("daily-post-dev-watchdog"), "daily-post-dev");
+        assert_eq!(namespace("watchdog"), "daily-post");
     }
 }

@@ -1,9 +1,14 @@
 output "plan_role_arns" {
   description = "PLAN_ROLE_ARN of the environments <environment>-plan at GitHub."
-  value       = { for environment, role in aws_iam_role.plan : environment => role.arn }
+  value       = { for environment, roles in module.deploy_roles : environment => roles.plan_role_arn }
+}
+
+output "permissions_boundary_arns" {
+  description = "PERMISSIONS_BOUNDARY_ARN of the environments <environment>-plan at GitHub."
+  value       = { for environment, roles in module.deploy_roles : environment => roles.permissions_boundary_arn }
 }
 
 output "deploy_role_arns" {
   description = "DEPLOY_ROLE_ARN of the environments at GitHub."
-  value       = { for environment, role in aws_iam_role.deploy : environment => role.arn }
+  value       = { for environment, roles in module.deploy_roles : environment => roles.deploy_role_arn }
 }

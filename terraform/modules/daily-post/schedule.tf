@@ -1,0 +1,158 @@
+locals {
+  slots = merge([
+    for bot, files in local.bots : {
+      for slot in files.slots : "${bot}-${slot.slot}" => merge(slot, { bot = bot, time_zone = files.timeZone })
+    } if files.enabled
+  ]...)
+}
+
+resource "aws_scheduler_schedule_group" "this" {
+  name = local.prefix
+
+  lifecycle {
+    precondition {
+      condition     = toset(keys(local.bots)) == toset([for file in fileset(var.bots_directory, "*/bot.toml") : dirname(file)])
+      error_message = "A bot has no schedules.json: run `spooky calendar schedules --bot <bot>` for it, and commit what it writes."
+    }
+  }
+}
+
+# One for each slot of each bot, its lead before the slot's time. Scheduler keeps the local time in summer and winter.
+resource "aws_scheduler_schedule" "slot" {
+  #checkov:skip=CKV_AWS_297: What it holds is the name of a bot and the number of a slot.
+  for_each = local.slots
+
+  name       = "${local.prefix}-${each.key}"
+  group_name = aws_scheduler_schedule_group.this.name
+  state      = var.schedules_enabled ? "ENABLED" : "DISABLED"
+
+  schedule_expression          = each.value.expression
+  schedule_expression_timezone = each.value.time_zone
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = aws_sfn_state_machine.this.arn
+    role_arn = aws_iam_role.schedules.arn
+    # Written by hand: jsonencode would write < and > as escapes, which Scheduler does not take for its own words.
+    input = "{\"bot\":\"${each.value.bot}\",\"slot\":${each.value.slot},\"scheduledTime\":\"<aws.scheduler.scheduled-time>\"}"
+
+    dead_letter_config {
+      arn = aws_sqs_queue.schedules.arn
+    }
+
+    retry_policy {
+      # A run that starts later than this is too late to post.
+      maximum_event_age_in_seconds = each.value.maximumAgeSeconds
+      maximum_retry_attempts       = 185
+    }
+  }
+}
+
+resource "aws_scheduler_schedule" "watchdog" {
+  #checkov:skip=CKV_AWS_297: It holds nothing.
+  name       = "${local.prefix}-watchdog"
+  group_name = aws_scheduler_schedule_group.this.name
+
+  # How late a deadline may be kept.
+  schedule_expression = "rate(5 minutes)"
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = module.function["watchdog"].alias_arn
+    role_arn = aws_iam_role.schedules.arn
+    input    = "{}"
+
+    dead_letter_config {
+      arn = aws_sqs_queue.schedules.arn
+    }
+
+    retry_policy {
+      # The next one comes by then.
+      maximum_event_age_in_seconds = 300
+      maximum_retry_attempts       = 5
+    }
+  }
+}
+
+# Scheduler hands it to Lambda, which would try it again by itself while the next one runs.
+resource "aws_lambda_function_event_invoke_config" "watchdog" {
+  function_name                = module.function["watchdog"].name
+  qualifier                    = module.function["watchdog"].alias_name
+  maximum_event_age_in_seconds = 300
+  maximum_retry_attempts       = 0
+
+  destination_config {
+    on_failure {
+      destination = aws_sqs_queue.schedules.arn
+    }
+  }
+}
+
+data "aws_iam_policy_document" "schedules_assume" {
+  statement {
+    sid     = "SchedulerUsesIt"
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = [aws_scheduler_schedule_group.this.arn]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "schedules" {
+  statement {
+    sid       = "StartRuns"
+    actions   = ["states:StartExecution"]
+    resources = [local.state_machine_arn]
+  }
+
+  statement {
+    sid       = "InvokeTheWatchdog"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [module.function["watchdog"].alias_arn]
+  }
+
+  statement {
+    sid       = "KeepWhatCannotBeStarted"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.schedules.arn]
+  }
+}
+
+resource "aws_iam_role" "schedules" {
+  name                 = "${local.prefix}-schedules"
+  description          = "What the schedules of ${local.prefix} may do."
+  assume_role_policy   = data.aws_iam_policy_document.schedules_assume.json
+  permissions_boundary = var.permissions_boundary_arn
+}
+
+resource "aws_iam_role_policy" "schedules" {
+  name   = "work"
+  role   = aws_iam_role.schedules.id
+  policy = data.aws_iam_policy_document.schedules.json
+}
+
+resource "aws_sqs_queue" "schedules" {
+  name                      = "${local.prefix}-schedules-dead-letters"
+  message_retention_seconds = 1209600
+  sqs_managed_sse_enabled   = true
+}
