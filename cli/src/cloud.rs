@@ -400,6 +400,11 @@ pub fn ad_hoc(bot: &str, date: jiff::civil::Date, slot: u32) -> Value {
     json!({"bot": bot, "slot": slot, "date": date.to_string()})
 }
 
+/// The input of a dry run.
+pub fn dry_run(bot: &str, date: jiff::civil::Date, slot: u32) -> Value {
+    json!({"bot": bot, "slot": slot, "date": date.to_string(), "dryRun": true})
+}
+
 /// The input that a schedule gives.
 pub fn scheduled(bot: &str, slot: u32, at: Timestamp) -> Value {
     json!({"bot": bot, "slot": slot, "scheduledTime": at.to_string()})

@@ -276,6 +276,12 @@ pub(crate) async fn run_again(
     post: &PostId,
     operator: &Operator,
 ) -> anyhow::Result<String> {
+    ensure!(
+        post.dry_run.is_none(),
+        "{post} is a dry run; type `spooky run --dry-run --date {} --slot {}` for another one",
+        post.date,
+        post.slot
+    );
     let record = cloud.table.read(post).await?.with_context(|| {
         format!(
             "{post} was never run; type `spooky run --date {} --slot {}`",
@@ -368,6 +374,7 @@ pub(crate) fn name(outcome: Outcome) -> &'static str {
         Outcome::Refused => "refused",
         Outcome::Rejected => "rejected",
         Outcome::Expired => "expired",
+        Outcome::DryRun => "dry-run",
     }
 }
 

@@ -414,6 +414,10 @@ async fn post_of(cloud: &Cloud, input: &Value) -> anyhow::Result<Option<PostId>>
     let (Some(bot), Some(slot)) = (input["bot"].as_str(), input["slot"].as_u64()) else {
         return Ok(None);
     };
+    ensure!(
+        input["dryRun"] != true,
+        "a dry run holds no slot and is not gone on with; type `spooky run --dry-run` for another one"
+    );
     let date = match (input["date"].as_str(), input["scheduledTime"].as_str()) {
         (Some(date), _) => date.parse().ok(),
         (None, Some(time)) => match time.parse::<Timestamp>() {
@@ -433,6 +437,7 @@ async fn post_of(cloud: &Cloud, input: &Value) -> anyhow::Result<Option<PostId>>
             bot: bot.to_owned(),
             date,
             slot,
+            dry_run: None,
         }))
 }
 

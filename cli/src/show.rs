@@ -19,6 +19,9 @@ pub struct Run {
     /// Which of the date's posts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     slot: u32,
+    /// Go through everything with a test card for a picture, and show what would be sent to X instead of sending it.
+    #[arg(long, conflicts_with = "again")]
+    dry_run: bool,
     /// A post, bot/date/slot, whose run has ended without a tweet: run it again, with a new pick and a new approval.
     #[arg(long, value_name = "POST", conflicts_with_all = ["bot", "date", "slot"], requires = "reason")]
     again: Option<PostId>,
@@ -52,9 +55,17 @@ impl Run {
                     date,
                     bot: self.which.bot,
                     slot: self.slot,
+                    dry_run: None,
                 };
-                let input = cloud::ad_hoc(&post.bot, post.date, post.slot);
-                (post, cloud.start(&input).await?)
+                let input = match self.dry_run {
+                    true => cloud::dry_run(&post.bot, post.date, post.slot),
+                    false => cloud::ad_hoc(&post.bot, post.date, post.slot),
+                };
+                let execution = cloud.start(&input).await?;
+                match self.dry_run {
+                    true => (post.dry_run_of(&execution), execution),
+                    false => (post, execution),
+                }
             }
         };
         let progress = Progress::new();
@@ -64,7 +75,17 @@ impl Run {
             say(&serde_json::to_string(&ended)?)?;
         } else if ended.status == "SUCCEEDED" {
             say(&format!("{post}: {}\n{execution}", ended.says()))?;
+            if self.dry_run {
+                say(&would_have(&ended.output)?)?;
+            }
         }
+        ensure!(
+            ended.status == "SUCCEEDED" || !self.dry_run,
+            "{post} failed in {}: {} {}; look at it with `spooky show {execution}`, mend it, and run it again",
+            ended.states.last().map_or("no state", |state| &state.name),
+            ended.error.as_deref().unwrap_or(&ended.status),
+            ended.cause.as_deref().unwrap_or_default()
+        );
         ensure!(
             ended.status == "SUCCEEDED",
             "{post} failed in {}: {} {}; look at it with `spooky show {execution}`, and go on with `spooky redrive {execution}`",
@@ -74,6 +95,34 @@ impl Run {
         );
         Ok(())
     }
+}
+
+/// What a dry run made, and what it would have sent.
+fn would_have(output: &Value) -> anyhow::Result<String> {
+    let mut lines = Vec::new();
+    for (name, value) in [
+        ("day", &output["day"]["name"]),
+        ("prompt", &output["prompt"]["prompt"]),
+        ("caption", &output["prompt"]["caption"]),
+        ("alt text", &output["prompt"]["altText"]),
+        ("picture", &output["image"]["key"]),
+        ("approved by", &output["approval"]["decision"]["by"]),
+    ] {
+        if let Some(value) = value.as_str() {
+            let mut first = name;
+            for line in value.lines() {
+                lines.push(format!("{first:<12} {line}").trim_end().to_owned());
+                first = "";
+            }
+        }
+    }
+    for request in output["tweet"]["requests"].as_array().into_iter().flatten() {
+        let text = |name: &str| request[name].as_str().unwrap_or_default();
+        let body = request.get("json").or(request.get("multipart"));
+        lines.push(format!("{} {}", text("method"), text("url")));
+        lines.push(serde_json::to_string_pretty(&body)?);
+    }
+    Ok(lines.join("\n"))
 }
 
 /// List the executions.

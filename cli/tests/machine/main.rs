@@ -6,6 +6,7 @@ mod approval;
 mod aws;
 mod changes;
 mod doctor;
+mod dry_run;
 mod money;
 mod notices;
 mod operate;

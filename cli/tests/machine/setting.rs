@@ -391,5 +391,6 @@ pub fn post(date: &str, slot: u32) -> PostId {
         bot: BOT.to_owned(),
         date: date.parse().unwrap(),
         slot,
+        dry_run: None,
     }
 }

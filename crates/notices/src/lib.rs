@@ -231,6 +231,8 @@ pub fn ended(post: &PostId, record: &Record) -> Option<Notice> {
                 ),
             ],
         ),
+        // Whoever starts a dry run looks at it.
+        Outcome::DryRun => return None,
         Outcome::Expired => (
             Kind::Expired,
             "was not posted: nobody decided in time".to_owned(),

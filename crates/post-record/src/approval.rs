@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Error, PostId, Table, audit_item, failed, key, number, operate, text};
+use crate::{Error, PostId, Table, audit_item, failed, key, number, only_real, operate, text};
 
 /// The last round: the first picture and three that were asked for instead.
 pub const MAX_ROUNDS: u32 = 4;
@@ -196,6 +196,7 @@ impl Table {
     /// Opens an approval. The same content in the same round is opened once; other content takes its place.
     pub async fn open_approval(&self, approval: &Approval) -> Result<Opened, Error> {
         let post = approval.post_id()?;
+        only_real(&post, "open an approval")?;
         let unreadable = |e| Error::Unreadable(post.to_string(), e);
         let mut item: HashMap<String, AttributeValue> =
             serde_dynamo::to_item(approval).map_err(unreadable)?;

@@ -13,7 +13,9 @@ use aws_sdk_dynamodb::{
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, NotAPost, PostId, Table, failed, key, number, operate::open, settings, text};
+use crate::{
+    Error, NotAPost, PostId, Table, failed, key, number, only_real, operate::open, settings, text,
+};
 
 /// An amount of money, in millionths of a US dollar.
 #[derive(
@@ -184,6 +186,7 @@ impl Table {
         now: Timestamp,
     ) -> Result<Reserved, Error> {
         let doing = "reserve money";
+        only_real(post, doing)?;
         let build = |e: BuildError| Error::Refused(doing, e.to_string());
         let reservation = Reservation {
             post: post.to_string(),
@@ -332,6 +335,7 @@ impl Table {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let doing = "count a cost";
+        only_real(post, doing)?;
         let build = |e: BuildError| Error::Refused(doing, e.to_string());
         let attempt = Attempt {
             provider,

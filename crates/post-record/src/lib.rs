@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::{
         ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
     },
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -40,7 +40,14 @@ pub const DUPLICATE: &str = "duplicate: ";
 /// Begins the name of the audit line of a failure that the record does not have; the execution's name follows.
 pub const UNRECORDED_FAILURE: &str = "unrecorded-failure#";
 
-/// The name of a post, `bot/date/slot`.
+/// What begins the last part of a dry run's name.
+const DRY_RUN: &str = "dry-run-";
+
+/// How long the record of a dry run is kept.
+pub const DRY_RUN_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The name of a post, `bot/date/slot`, or of a dry run of it, `bot/date/slot/dry-run-<execution>`.
+/// A dry run has a partition of its own, in which nothing that looks for posts finds it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PostId {
     /// The bot's folder name.
@@ -49,12 +56,36 @@ pub struct PostId {
     pub date: Date,
     /// Which of the date's posts; the first is 1.
     pub slot: u32,
+    /// The name of the execution that only goes through the motions. Nothing that has this can be posted.
+    pub dry_run: Option<String>,
 }
 
 impl PostId {
-    /// The partition key, `bot#date`.
+    /// The same post as a dry run of this execution, given by its ARN.
+    pub fn dry_run_of(&self, execution: &str) -> PostId {
+        // AWS also takes letters that are not ASCII, which would not be read again here.
+        let name = execution.rsplit(':').next().unwrap_or_default();
+        let name = name.chars().map(|c| if is_plain(c) { c } else { '_' });
+        PostId {
+            dry_run: Some(name.collect()),
+            ..self.clone()
+        }
+    }
+
+    /// The post that a dry run is about.
+    pub fn real(&self) -> PostId {
+        PostId {
+            dry_run: None,
+            ..self.clone()
+        }
+    }
+
+    /// The partition key, `bot#date`, or `bot#date#dry-run-<execution>`.
     pub fn partition_key(&self) -> String {
-        format!("{}#{}", self.bot, self.date)
+        match &self.dry_run {
+            None => format!("{}#{}", self.bot, self.date),
+            Some(name) => format!("{}#{}#{DRY_RUN}{name}", self.bot, self.date),
+        }
     }
 
     /// The sort key of the slot's item.
@@ -69,7 +100,11 @@ impl PostId {
 
 impl fmt::Display for PostId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.bot, self.date, self.slot)
+        write!(f, "{}/{}/{}", self.bot, self.date, self.slot)?;
+        match &self.dry_run {
+            None => Ok(()),
+            Some(name) => write!(f, "/{DRY_RUN}{name}"),
+        }
     }
 }
 
@@ -83,14 +118,22 @@ impl FromStr for PostId {
 
     fn from_str(text: &str) -> Result<Self, NotAPost> {
         let parts: Vec<&str> = text.split('/').collect();
-        let [bot, date, slot] = parts[..] else {
-            return Err(NotAPost(text.to_owned()));
+        let (bot, date, slot, dry_run) = match parts[..] {
+            [bot, date, slot] => (bot, date, slot, None),
+            [bot, date, slot, last] => match last.strip_prefix(DRY_RUN) {
+                Some(name) if !name.is_empty() && name.chars().all(is_plain) => {
+                    (bot, date, slot, Some(name.to_owned()))
+                }
+                _ => return Err(NotAPost(text.to_owned())),
+            },
+            _ => return Err(NotAPost(text.to_owned())),
         };
         match (date.parse(), slot.parse()) {
             (Ok(date), Ok(slot)) if is_bot_name(bot) && slot > 0 => Ok(PostId {
                 bot: bot.to_owned(),
                 date,
                 slot,
+                dry_run,
             }),
             _ => Err(NotAPost(text.to_owned())),
         }
@@ -102,6 +145,11 @@ impl<'de> Deserialize<'de> for PostId {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
+}
+
+/// Whether a character may be in the name of a dry run.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
 /// Whether a text can be a bot's folder name: lower-case letters, digits and hyphens, at most 64.
@@ -140,6 +188,9 @@ pub enum Outcome {
     Rejected,
     /// Nobody decided in time.
     Expired,
+    /// It was a dry run, which went through everything but the posting.
+    #[serde(rename = "dry-run")]
+    DryRun,
 }
 
 /// Where and why an execution failed.
@@ -236,6 +287,9 @@ pub struct Record {
     /// What was made and what it cost, as the state machine said at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<serde_json::Value>,
+    /// Seconds of the Unix epoch after which the table forgets a dry run; posts are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
 }
 
 /// The answer to a claim.
@@ -463,6 +517,7 @@ impl Table {
         now: Timestamp,
         arm: &Arm<'_>,
     ) -> Result<Armed, Error> {
+        only_real(post, "arm a post")?;
         let build =
             |e: aws_sdk_dynamodb::error::BuildError| Error::Refused("arm a post", e.to_string());
         let seconds = number(now.as_second());
@@ -878,6 +933,14 @@ fn record(post: &PostId, item: HashMap<String, AttributeValue>) -> Result<Record
     serde_dynamo::from_item(item).map_err(|e| Error::Unreadable(post.to_string(), e))
 }
 
+/// Refuses what a dry run may not do.
+fn only_real(post: &PostId, doing: &'static str) -> Result<(), Error> {
+    match post.dry_run {
+        None => Ok(()),
+        Some(_) => Err(Error::Refused(doing, format!("{post} is a dry run"))),
+    }
+}
+
 fn switch_key(bot: &str) -> HashMap<String, AttributeValue> {
     key(settings(bot), "switch".to_owned())
 }
@@ -944,10 +1007,27 @@ mod tests {
             "x/2026-13-01/1",
             "x/2026-10-30/0",
             "X#/2026-10-30/1",
+            "spooky-days/2026-10-30/1/2",
+            "spooky-days/2026-10-30/1/dry-run-",
+            "spooky-days/2026-10-30/1/dry-run-a#b",
+            "spooky-days/2026-10-30/1/dry-run-a/b",
             "",
         ] {
             assert!(bad.parse::<PostId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_dry_run_is_named_by_its_execution_and_has_a_partition_of_its_own() {
+        let post: PostId = "spooky-days/2026-10-30/1".parse().unwrap();
+        let dry = post.dry_run_of("arn:aws:states:us-east-1:1:execution:daily-post:tést_1-a");
+        assert_eq!(dry.to_string(), "spooky-days/2026-10-30/1/dry-run-t_st_1-a");
+        assert_eq!(dry.to_string().parse::<PostId>().unwrap(), dry);
+        assert_eq!(
+            dry.partition_key(),
+            "spooky-days#2026-10-30#dry-run-t_st_1-a"
+        );
+        assert_eq!(dry.real(), post);
     }
 
     #[test]

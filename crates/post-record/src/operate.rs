@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Approval, AuditLine, DUPLICATE, Error, Ledger, PostId, Record, Table, approval, audit_item,
-    audit_item_under, failed, key, number, record, settings, switch_key, text,
+    audit_item_under, failed, key, number, only_real, record, settings, switch_key, text,
 };
 
 /// Who does something by hand, and why.
@@ -550,6 +550,7 @@ impl Table {
         post: &PostId,
         items: Vec<TransactWriteItem>,
     ) -> Result<Change, Error> {
+        only_real(post, doing)?;
         // Of two transactions on one item at the same moment one is cancelled, whatever its conditions say.
         for _ in 0..5 {
             let written = self

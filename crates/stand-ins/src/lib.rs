@@ -6,7 +6,7 @@ pub mod proxy;
 mod server;
 pub mod x;
 
-pub use painter::paint_jpeg;
+pub use painter::{paint_jpeg, render};
 
 use serde::{Deserialize, Serialize};
 

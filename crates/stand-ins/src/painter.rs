@@ -23,12 +23,16 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
 
 /// The picture of a prompt. The same prompt gives the same picture.
 pub(crate) fn paint(prompt: &str, width: u32, height: u32) -> anyhow::Result<RgbImage> {
-    let svg = scene(prompt);
+    render(&scene(prompt), width, height)
+}
+
+/// A square SVG as a picture of this size.
+pub fn render(svg: &str, width: u32, height: u32) -> anyhow::Result<RgbImage> {
     let options = Options {
         fontdb: FONTS.clone(),
         ..Options::default()
     };
-    let tree = Tree::from_str(&svg, &options).context("the scene is no SVG")?;
+    let tree = Tree::from_str(svg, &options).context("the scene is no SVG")?;
     let mut pixels = Pixmap::new(width, height).context("the picture has no size")?;
     // The scene is 1024 a side; a wider or higher picture shows its middle.
     let scale = width.max(height) as f32 / 1024.0;

@@ -18,7 +18,7 @@ const MAX_DAY_HASHTAG: usize = 30;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Input {
-    /// The post, `bot/date/slot`.
+    /// The post, `bot/date/slot`; what a dry run has after that does not change the texts.
     pub post: String,
     /// Its date.
     pub date: String,
@@ -157,7 +157,7 @@ impl Variation {
         })?;
         let parts: Vec<&str> = input.post.split('/').collect();
         let (bot, slot) = match parts.as_slice() {
-            [bot, day, slot] if !bot.is_empty() && *day == input.date => {
+            [bot, day, slot] | [bot, day, slot, _] if !bot.is_empty() && *day == input.date => {
                 (*bot, slot.parse::<u32>().unwrap_or_default())
             }
             _ => ("", 0),

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-use std::{sync::OnceLock, time::Duration};
+use std::{collections::HashMap, sync::OnceLock, time::Duration};
 
 use anyhow::anyhow;
 use async_openai::{
@@ -21,6 +21,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+/// The picture of every dry run, painted by `cargo run -p stand-ins --example test-card`.
+const TEST_CARD: &[u8] = include_bytes!("../test-card.png");
 
 /// What is painted.
 #[derive(Clone, Debug, Deserialize)]
@@ -134,6 +137,9 @@ pub async fn generate_image(
     if input.prompt.trim().is_empty() {
         return Err(Error::InvalidInput("prompt is empty".to_owned()));
     }
+    if post.dry_run.is_some() {
+        return test_card(clients, config, &input).await;
+    }
     let request = json!({
         "model": input.picture.model,
         "prompt": input.prompt,
@@ -208,9 +214,30 @@ pub async fn generate_image(
     if cost > most {
         tracing::warn!(post = input.post, %cost, %most, "it cost more than the estimate, which is to be raised");
     }
-    let kept = keep(clients, config, draft, &reservation, picture).await;
+    let kept = keep(clients, config, draft, Some(&reservation), picture).await;
     settle(clients, &reservation, Settlement::Spent, cost, now).await;
     kept
+}
+
+/// The draft of a dry run, which costs nothing.
+async fn test_card(clients: &Clients, config: &Config, input: &Input) -> Result<Output, Error> {
+    let draft = Output {
+        key: format!(
+            "drafts/{}/{}-test-card.png",
+            input.post,
+            input.round.unwrap_or(1)
+        ),
+        content_type: "image/png".to_owned(),
+        model: "test-card".to_owned(),
+        size: "1024x1024".to_owned(),
+        quality: input.picture.quality.clone(),
+        usage: None,
+        cost_usd: 0.0,
+        cost_is_estimated: false,
+        found: false,
+    };
+    tracing::info!(post = input.post, key = draft.key, "a dry run: a test card");
+    keep(clients, config, draft, None, TEST_CARD.to_vec()).await
 }
 
 /// Settles a reservation. Where that does not work the picture is not lost for it: the watchdog counts all that was
@@ -649,10 +676,14 @@ async fn keep(
     clients: &Clients,
     config: &Config,
     draft: Output,
-    reservation: &Reservation,
+    reservation: Option<&Reservation>,
     picture: Vec<u8>,
 ) -> Result<Output, Error> {
-    let metadata = serde_json::to_string(&draft).map_err(|e| Error::Unexpected(e.into()))?;
+    let said = serde_json::to_string(&draft).map_err(|e| Error::Unexpected(e.into()))?;
+    let mut metadata = HashMap::from([("draft".to_owned(), said)]);
+    if let Some(reservation) = reservation {
+        metadata.insert("reservation".to_owned(), reservation.id.clone());
+    }
     let put = || {
         clients
             .s3
@@ -660,8 +691,7 @@ async fn keep(
             .bucket(&config.image_bucket)
             .key(&draft.key)
             .content_type(&draft.content_type)
-            .metadata("draft", &metadata)
-            .metadata("reservation", &reservation.id)
+            .set_metadata(Some(metadata.clone()))
             .if_none_match("*")
             .body(ByteStream::from(picture.clone()))
             .send()
@@ -681,6 +711,7 @@ async fn keep(
                 Error::ServiceUnavailable(format!("{} was there, and is gone", draft.key))
             })
         }
+        Err(error) if reservation.is_none() => Err(s3_error("keep the test card", error)),
         Err(error) => Err(s3_error("keep the draft, which was paid", error)),
     }
 }

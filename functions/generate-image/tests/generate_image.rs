@@ -1314,3 +1314,34 @@ async fn who_finds_the_draft_of_a_dead_invocation_settles_its_reservation_at_the
     // A thousand tokens of picture and a hundred of text.
     assert_eq!(studio.money().await, (30_500, 0));
 }
+
+#[tokio::test]
+async fn a_dry_run_gets_a_test_card_and_neither_asks_openai_nor_counts() {
+    let openai = stand_in().await.unwrap();
+    let studio = Studio::new(&openai.base_url()).await.unwrap();
+    // Not even the key is read.
+    studio.set_secret("no key").await.unwrap();
+    let dry = Input {
+        post: "spooky-days/2026-10-30/1/dry-run-one".to_owned(),
+        money: Some(Caps {
+            per_day: Micros(0),
+            per_month: Micros(0),
+        }),
+        ..input()
+    };
+    let draft = studio.paint(dry.clone()).await.unwrap();
+    assert_eq!(
+        draft.key,
+        "drafts/spooky-days/2026-10-30/1/dry-run-one/1-test-card.png"
+    );
+    assert_eq!((draft.cost_usd, draft.model.as_str()), (0.0, "test-card"));
+    let card = studio.bytes(&draft.key).await.unwrap();
+    assert!(card.starts_with(b"\x89PNG\r\n\x1a\n"));
+    // Entered again it is there.
+    let again = studio.paint(dry).await.unwrap();
+    assert!(again.found);
+    assert_eq!(again.key, draft.key);
+    assert_eq!(studio.versions().await.unwrap().len(), 1);
+    assert!(openai.requests().is_empty());
+    assert_eq!(studio.money().await, (0, 0));
+}

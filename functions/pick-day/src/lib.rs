@@ -7,7 +7,7 @@ use aws_sdk_s3::error::SdkError;
 use bot_files::{Approval, Bot, Calendar, Change, Day, Money, Pick, Picture, Policy, Voice};
 use jiff::{Timestamp, civil::Date};
 use lambda_runtime::Diagnostic;
-use post_record::{Claim, Ledger, Override, PostId, Record, Table, is_bot_name};
+use post_record::{Claim, DRY_RUN_KEPT, Ledger, Override, PostId, Record, Table, is_bot_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub struct Input {
     pub scheduled_time: Option<String>,
     /// The date of an ad-hoc run.
     pub date: Option<String>,
-    /// Not supported yet, and refused rather than posted for real.
+    /// Whether it is a dry run: nothing is claimed, waited for, bought or posted.
     pub dry_run: Option<bool>,
 }
 
@@ -43,7 +43,7 @@ impl Input {
 pub struct Output {
     /// Whether there is something to post.
     pub status: Status,
-    /// The post, `bot/date/slot`.
+    /// The post, `bot/date/slot`; of a dry run, `bot/date/slot/dry-run-<execution>`, by which every state knows it.
     pub post: String,
     /// The bot's folder name.
     pub bot: String,
@@ -54,6 +54,9 @@ pub struct Output {
     /// Why nothing is to be posted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why a real run would have posted nothing, in a dry run that goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_skip: Option<String>,
     /// The execution that holds the slot, where it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_by: Option<String>,
@@ -125,10 +128,16 @@ pub async fn pick_day(
         .ok_or_else(|| {
             Error::InvalidInput(format!("slot is {}; the first slot is 1", input.slot))
         })?;
-    let post = PostId {
+    let slot_of_post = PostId {
         bot: input.bot.clone(),
         date,
         slot,
+        dry_run: None,
+    };
+    let is_dry = input.dry_run == Some(true);
+    let post = match is_dry {
+        false => slot_of_post.clone(),
+        true => slot_of_post.dry_run_of(&input.execution),
     };
     telemetry::record_post(&post);
     // Whoever entered first has decided; the calendar may have changed since. Only who took the slot over for this
@@ -153,6 +162,16 @@ pub async fn pick_day(
     }
 
     let slot_time = slot_time(&bot, when, date, slot, now)?;
+    // What only stops posting does not stop a dry run: whoever has paused the bot wants to see that it works again.
+    let mut stops = stops(clients, &bot, &input.bot, now).await?;
+    let mut would_skip = None;
+    if is_dry {
+        if let Some(held) = clients.table.read(&slot_of_post).await? {
+            let held_by = format!("{slot_of_post} is held by {}", held.execution);
+            stops.get_or_insert(held_by);
+        }
+        would_skip = stops.take();
+    }
     let mut output = Output {
         status: Status::Skipped,
         post: post.to_string(),
@@ -160,6 +179,7 @@ pub async fn pick_day(
         date,
         slot,
         reason: None,
+        would_skip,
         held_by: None,
         day: None,
         slot_time: None,
@@ -173,20 +193,12 @@ pub async fn pick_day(
             calendar: calendar_version,
         }),
     };
-    match (
-        clients.table.paused(&input.bot, now).await?,
-        calendar.pick(date, slot),
-    ) {
-        (Some(reason), _) if reason.is_empty() => output.reason = Some("paused".to_owned()),
-        (Some(reason), _) => output.reason = Some(format!("paused: {reason}")),
-        (None, _) if !bot.enabled => {
-            output.reason = Some("switched off: enabled is false in bot.toml".to_owned());
-        }
-        (None, Pick::Nothing { reason }) => output.reason = Some(reason),
+    match (stops, calendar.pick(date, slot)) {
+        (Some(reason), _) | (None, Pick::Nothing { reason }) => output.reason = Some(reason),
         (None, Pick::Day(day)) => {
             output.status = Status::Picked;
             output.day = Some(day);
-            output.slot_time = Some(slot_time);
+            output.slot_time = Some(if is_dry { now } else { slot_time });
             output.time_zone = bot.time_zone().iana_name().map(str::to_owned);
             output.voice = Some(bot.voice.clone());
             output.picture = Some(bot.picture.clone());
@@ -226,6 +238,10 @@ pub async fn pick_day(
         ended_at: None,
         failure: None,
         result: None,
+        expires_at: match is_dry {
+            true => now.checked_add(DRY_RUN_KEPT).ok().map(|at| at.as_second()),
+            false => None,
+        },
     };
     if taken_over {
         clients.table.pick(&post, &record).await?;
@@ -339,9 +355,6 @@ enum When {
 impl When {
     fn of(input: &Input) -> Result<When, Error> {
         let refuse = |what: String| Err(Error::InvalidInput(what));
-        if input.dry_run == Some(true) {
-            return refuse("dryRun is not supported yet; nothing was done".to_owned());
-        }
         if !is_bot_name(&input.bot) {
             return refuse(format!(
                 "bot is {:?}; give the name of a folder in bots/",
@@ -390,6 +403,21 @@ fn slot_time(
     }
 }
 
+/// What keeps the whole bot from posting now, if anything does.
+async fn stops(
+    clients: &Clients,
+    bot: &Bot,
+    name: &str,
+    now: Timestamp,
+) -> Result<Option<String>, Error> {
+    Ok(match clients.table.paused(name, now).await? {
+        Some(reason) if reason.is_empty() => Some("paused".to_owned()),
+        Some(reason) => Some(format!("paused: {reason}")),
+        None if !bot.enabled => Some("switched off: enabled is false in bot.toml".to_owned()),
+        None => None,
+    })
+}
+
 fn held_answer(post: &PostId, execution: &str, held: Record) -> Result<Output, Error> {
     if held.execution == execution {
         return serde_json::from_value(held.day).map_err(|e| {
@@ -403,6 +431,7 @@ fn held_answer(post: &PostId, execution: &str, held: Record) -> Result<Output, E
         date: post.date,
         slot: post.slot,
         reason: Some(format!("{post} is held by {}", held.execution)),
+        would_skip: None,
         held_by: Some(held.execution),
         day: None,
         slot_time: None,

@@ -872,13 +872,6 @@ async fn input_that_cannot_be_worked_on_names_what_is_wrong_and_claims_nothing()
     };
     let long = "b".repeat(65);
     for (input, says) in [
-        (
-            Input {
-                dry_run: Some(true),
-                ..ad_hoc("2026-10-30")
-            },
-            "dryRun is not supported yet",
-        ),
         (bot(""), "folder in bots/"),
         (bot("../spooky-days"), "folder in bots/"),
         (bot("Spooky"), "folder in bots/"),
@@ -1133,5 +1126,94 @@ fn without_its_environment_the_function_ends_and_names_the_variable() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains(missing), "{missing}: {said}");
         assert!(!said.contains("panicked"), "{said}");
+    }
+}
+
+fn dry_run(date: &str) -> Input {
+    Input {
+        execution: OTHER_RUN.to_owned(),
+        dry_run: Some(true),
+        ..ad_hoc(date)
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_picks_what_a_real_one_would_and_claims_nothing_of_the_slot() {
+    let office = Office::new().await.unwrap();
+    let dry = office.pick(dry_run("2026-10-30")).await.unwrap();
+    assert_eq!(dry.post, "spooky-days/2026-10-30/1/dry-run-second");
+    assert_eq!(dry.status, Status::Picked);
+    assert_eq!(
+        (dry.slot_time, dry.would_skip.as_deref()),
+        (Some(now()), None)
+    );
+    let record = office.record(&dry.post).await.unwrap().unwrap();
+    assert_eq!(record.expires_at, Some(7 * 24 * 60 * 60));
+    assert_eq!(record.execution, OTHER_RUN);
+    // Entered again it is the same, and the slot is free for the real run.
+    assert_eq!(office.pick(dry_run("2026-10-30")).await.unwrap(), dry);
+    let real = office
+        .pick(scheduled("2026-10-30T11:50:00Z"))
+        .await
+        .unwrap();
+    assert_eq!((real.status, &real.day), (Status::Picked, &dry.day));
+    // A dry run of a slot that is held says so, and goes on.
+    let beside = Input {
+        execution: "arn:aws:states:us-east-1:1:execution:daily-post:third".to_owned(),
+        ..dry_run("2026-10-30")
+    };
+    let beside = office.pick(beside).await.unwrap();
+    assert_eq!(beside.status, Status::Picked);
+    let why = format!("spooky-days/2026-10-30/1 is held by {RUN}");
+    assert_eq!(beside.would_skip, Some(why));
+}
+
+#[tokio::test]
+async fn a_scheduled_dry_run_does_not_wait_for_its_slot_and_knows_when_it_would_be_too_late() {
+    let office = Office::new().await.unwrap();
+    let input = Input {
+        dry_run: Some(true),
+        ..scheduled("2026-10-30T11:50:00Z")
+    };
+    let dry = office.pick(input).await.unwrap();
+    assert_eq!(dry.slot_time, Some(now()));
+    let record = office.record(&dry.post).await.unwrap().unwrap();
+    let late: Timestamp = "2026-10-30T13:30:00Z".parse().unwrap();
+    assert_eq!(record.not_after, Some(late.as_second()));
+}
+
+#[tokio::test]
+async fn a_pause_does_not_stop_a_dry_run_and_a_day_without_a_post_does() {
+    let office = Office::new().await.unwrap();
+    let reason = AttributeValue::S("a bad joke".to_owned());
+    office.pause(BOT, &[("reason", reason)]).await.unwrap();
+    let dry = office.pick(dry_run("2026-10-30")).await.unwrap();
+    assert_eq!(dry.status, Status::Picked);
+    assert_eq!(dry.would_skip.as_deref(), Some("paused: a bad joke"));
+    for (date, says) in [
+        ("2026-12-24", "the family is home"),
+        ("2026-11-11", "Veterans Day"),
+        ("2026-10-01", "10-01"),
+    ] {
+        let dry = office.pick(dry_run(date)).await.unwrap();
+        assert_eq!(dry.status, Status::Skipped, "{date}");
+        assert!(dry.reason.unwrap().contains(says), "{date}");
+        assert!(
+            office
+                .record(&format!("{BOT}/{date}/1"))
+                .await
+                .unwrap()
+                .is_none()
+        );
+    }
+}
+
+#[test]
+fn what_is_not_clearly_a_dry_run_or_none_is_refused() {
+    for value in [json!("true"), json!(1), json!({})] {
+        let payload =
+            json!({"execution": RUN, "bot": BOT, "slot": 1, "date": "2026-10-30", "dryRun": value});
+        let (name, message) = told(Input::read(payload).unwrap_err());
+        assert_eq!(name, "InvalidInput", "{message}");
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod delete;
+mod dry_run;
 mod x;
 
 use std::time::{Duration, Instant};
@@ -22,6 +23,9 @@ pub use delete::{Delete, Deleted, delete_tweet};
 
 /// How often the timeline is read before a person has to decide.
 pub const MAX_LOOKS: u32 = 6;
+
+/// Why a post is not sent whose time is over.
+const TOO_LATE: &str = "too late: the slot's time is too long ago";
 
 /// What the function is asked for.
 #[derive(Clone, Debug)]
@@ -91,9 +95,12 @@ pub struct Output {
     /// The tweet's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Why it was not posted.
+    /// Why it was not posted; in a dry run, why it would not have been.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What a dry run would have sent to X, in order; without what signs it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<Value>,
     /// What X charges for the post and its alt text, in US dollars.
     pub cost_usd: f64,
 }
@@ -106,6 +113,9 @@ pub enum Status {
     Posted,
     /// It is not, and should not be.
     Skipped,
+    /// Nothing was sent, since it is a dry run.
+    #[serde(rename = "dry-run")]
+    DryRun,
 }
 
 /// X's prices of a post without a URL and of media metadata, in US dollars
@@ -126,6 +136,10 @@ pub async fn post_tweet(
         .parse()
         .map_err(|e: post_record::NotAPost| Error::InvalidInput(e.to_string()))?;
     let record = read(clients, &post, &input.execution).await?;
+    // By its key in the table, whatever the input says.
+    if post.dry_run.is_some() {
+        return dry_run::dry_run(clients, config, now, &post, &record, &input).await;
+    }
     match record.ledger {
         Ledger::Posted => return posted(&post, record.tweet_id),
         Ledger::Rejected => return Err(rejected(record.rejection.unwrap_or_default())),
@@ -137,10 +151,7 @@ pub async fn post_tweet(
         Ledger::Claimed => {}
     }
 
-    check_caption(&input.caption)
-        .map_err(|e| Error::InvalidInput(format!("the caption cannot be posted: {e}")))?;
-    check_alt_text(&input.alt_text)
-        .map_err(|e| Error::InvalidInput(format!("the alt text cannot be posted: {e}")))?;
+    check_texts(&input)?;
     let picture = picture(clients, config, &input.image).await?;
     let x = X::new(clients, config).await?;
     let media = x.upload(picture, &input.image.key).await?;
@@ -175,12 +186,9 @@ pub async fn post_tweet(
         Armed::LedgerMoved => return Err(moved(clients, &post, &input.execution, now).await),
         Armed::NotApproved => return Err(Error::NotApproved(post)),
         Armed::TooLate => {
-            return Ok(skipped(
-                "too late: the slot's time is too long ago".to_owned(),
-            ));
+            return Ok(skipped(TOO_LATE.to_owned()));
         }
-        Armed::Paused(None) => return Ok(skipped("paused".to_owned())),
-        Armed::Paused(Some(reason)) => return Ok(skipped(format!("paused: {reason}"))),
+        Armed::Paused(reason) => return Ok(skipped(paused(&reason.unwrap_or_default()))),
     }
 
     // An invocation that was held up must not send when another may already be looking for its tweet.
@@ -383,6 +391,20 @@ impl From<provider_secrets::Error> for Error {
     }
 }
 
+fn check_texts(input: &Input) -> Result<(), Error> {
+    check_caption(&input.caption)
+        .map_err(|e| Error::InvalidInput(format!("the caption cannot be posted: {e}")))?;
+    check_alt_text(&input.alt_text)
+        .map_err(|e| Error::InvalidInput(format!("the alt text cannot be posted: {e}")))
+}
+
+fn paused(reason: &str) -> String {
+    match reason {
+        "" => "paused".to_owned(),
+        reason => format!("paused: {reason}"),
+    }
+}
+
 fn rejected(why: String) -> Error {
     match why.strip_prefix(DUPLICATE) {
         Some(why) => Error::DuplicateTweet(why.to_owned()),
@@ -398,6 +420,7 @@ fn posted(post: &PostId, id: Option<String>) -> Result<Output, Error> {
         url: Some(format!("https://x.com/i/status/{id}")),
         id: Some(id),
         reason: None,
+        requests: Vec::new(),
         cost_usd: COST_USD,
     })
 }
@@ -408,6 +431,7 @@ fn skipped(reason: String) -> Output {
         id: None,
         url: None,
         reason: Some(reason),
+        requests: Vec::new(),
         cost_usd: 0.0,
     }
 }

@@ -14,7 +14,14 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{Clients, Config, Error};
+use crate::{Clients, Config, Error, Input};
+
+const UPLOAD: &str = "/2/media/upload";
+const METADATA: &str = "/2/media/metadata";
+const TWEETS: &str = "/2/tweets";
+
+/// What X calls a picture in a tweet.
+const MEDIA_CATEGORY: &str = "tweet_image";
 
 /// X for one account.
 pub(crate) struct X<'a> {
@@ -90,16 +97,12 @@ impl<'a> X<'a> {
 
     /// Uploads a picture. May be repeated; unused media vanish after a day.
     pub(crate) async fn upload(&self, picture: Vec<u8>, key: &str) -> Result<Media, Error> {
-        let (name, mime) = match key.rsplit('.').next() {
-            Some("png") => ("picture.png", "image/png"),
-            Some("webp") => ("picture.webp", "image/webp"),
-            _ => ("picture.jpg", "image/jpeg"),
-        };
+        let (name, mime) = file(key);
         let part = Part::bytes(picture)
             .file_name(name)
             .mime_str(mime)
             .map_err(|e| Error::Unexpected(e.into()))?;
-        let url = self.url("/2/media/upload");
+        let url = self.url(UPLOAD);
         let answer = self
             .http
             .post(&url)
@@ -110,7 +113,7 @@ impl<'a> X<'a> {
             .timeout(self.config.upload_timeout)
             .multipart(
                 Form::new()
-                    .text("media_category", "tweet_image")
+                    .text("media_category", MEDIA_CATEGORY)
                     .part("media", part),
             )
             .send()
@@ -123,7 +126,7 @@ impl<'a> X<'a> {
 
     /// Sets the alt text of an upload.
     pub(crate) async fn set_alt_text(&self, media: &str, alt_text: &str) -> Result<(), Error> {
-        let url = self.url("/2/media/metadata");
+        let url = self.url(METADATA);
         let answer = self
             .http
             .post(&url)
@@ -132,7 +135,7 @@ impl<'a> X<'a> {
                 oauth::post(&url, &(), &self.token(), HMAC_SHA1),
             )
             .timeout(self.config.request_timeout)
-            .json(&json!({"id": media, "metadata": {"alt_text": {"text": alt_text}}}))
+            .json(&alt_text_of(media, alt_text))
             .send()
             .await;
         let _: Value = answered("set the alt text", answer).await?;
@@ -145,7 +148,7 @@ impl<'a> X<'a> {
         struct Created {
             id: String,
         }
-        let url = self.url("/2/tweets");
+        let url = self.url(TWEETS);
         let answer = self
             .http
             .post(&url)
@@ -154,7 +157,7 @@ impl<'a> X<'a> {
                 oauth::post(&url, &(), &self.token(), HMAC_SHA1),
             )
             .timeout(self.config.create_timeout)
-            .json(&json!({"text": text, "media": {"media_ids": [media]}, "made_with_ai": true}))
+            .json(&tweet_of(text, media))
             .send()
             .await;
         let answer = match answer {
@@ -265,7 +268,7 @@ impl<'a> X<'a> {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.config.x_api_base_url.trim_end_matches('/'))
+        url(self.config, path)
     }
 
     fn token(&self) -> Token<&str> {
@@ -276,6 +279,47 @@ impl<'a> X<'a> {
             self.credentials.access_token_secret.expose_secret(),
         )
     }
+}
+
+/// The name and the media type of the file that is uploaded.
+fn file(key: &str) -> (&'static str, &'static str) {
+    match key.rsplit('.').next() {
+        Some("png") => ("picture.png", "image/png"),
+        Some("webp") => ("picture.webp", "image/webp"),
+        _ => ("picture.jpg", "image/jpeg"),
+    }
+}
+
+fn alt_text_of(media: &str, alt_text: &str) -> Value {
+    json!({"id": media, "metadata": {"alt_text": {"text": alt_text}}})
+}
+
+fn tweet_of(text: &str, media: &str) -> Value {
+    json!({"text": text, "media": {"media_ids": [media]}, "made_with_ai": true})
+}
+
+fn url(config: &Config, path: &str) -> String {
+    format!("{}{path}", config.x_api_base_url.trim_end_matches('/'))
+}
+
+/// The requests that post a picture, without what signs them. Only X gives the media id.
+pub(crate) fn requests(config: &Config, picture: &[u8], input: &Input) -> Vec<Value> {
+    const MEDIA: &str = "(the id that X gives the upload)";
+    let (name, mime) = file(&input.image.key);
+    let upload = json!({
+        "media_category": MEDIA_CATEGORY,
+        "media": {
+            "fileName": name,
+            "contentType": mime,
+            "bytes": picture.len(),
+            "sha256": input.image.sha256,
+        },
+    });
+    vec![
+        json!({"method": "POST", "url": url(config, UPLOAD), "multipart": upload}),
+        json!({"method": "POST", "url": url(config, METADATA), "json": alt_text_of(MEDIA, &input.alt_text)}),
+        json!({"method": "POST", "url": url(config, TWEETS), "json": tweet_of(&input.caption, MEDIA)}),
+    ]
 }
 
 /// Whether a tweet's text on the timeline is a caption: X escapes it, and appends the link of the picture.

@@ -105,6 +105,9 @@ pub struct Picked {
     /// The bot's time zone, by its IANA name; UTC without it.
     #[serde(rename = "timeZone")]
     pub time_zone: Option<String>,
+    /// Why a real run would have posted nothing, in a dry run.
+    #[serde(rename = "wouldSkip")]
+    pub would_skip: Option<String>,
 }
 
 /// What is needed of the approval.
@@ -118,7 +121,7 @@ pub struct Asked {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tweet {
-    /// `posted` or `skipped`.
+    /// `posted`, `skipped` or `dry-run`.
     pub status: String,
     /// The id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,6 +132,9 @@ pub struct Tweet {
     /// Why it was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What a dry run would have sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Value>,
     /// What X charges, in US dollars.
     pub cost_usd: Option<f64>,
 }
@@ -137,7 +143,7 @@ pub struct Tweet {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
-    /// `posted`, `skipped`, `refused`, `rejected`, `expired`, `duplicate` or `failed`.
+    /// `posted`, `skipped`, `refused`, `rejected`, `expired`, `dry-run`, `duplicate` or `failed`.
     pub outcome: &'static str,
     /// Why, where that needs saying.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -307,6 +313,11 @@ async fn record_end(
         ("picked", Some(tweet)) if tweet.status == "skipped" => {
             (Outcome::Skipped, tweet.reason.clone())
         }
+        ("picked", Some(tweet)) if tweet.status == "dry-run" && post.dry_run.is_some() => {
+            let why = state.day.would_skip.as_ref().or(tweet.reason.as_ref());
+            let reason = why.map(|why| format!("a real run would have posted nothing: {why}"));
+            (Outcome::DryRun, reason)
+        }
         ("picked", None) if let Some(ended) = ended_by(state.approval.as_ref()) => ended,
         // Before a refusal: a softer prompt may have been what there was no money for.
         ("picked", None) if let Some(said) = &state.over_budget => {
@@ -361,7 +372,11 @@ async fn record_end(
     {
         return Err(Error::ClaimLost(post));
     }
-    let record = clients.table().read(&post).await?;
+    // Whoever starts a dry run looks at it: nobody else is told, and nothing is counted.
+    let record = match post.dry_run {
+        None => clients.table().read(&post).await?,
+        Some(_) => None,
+    };
     if let Some(record) = &record {
         let bot = bot(clients, config, &post.bot).await;
         tell_end(clients, config, now, &post, record, &bot).await?;
@@ -372,6 +387,7 @@ async fn record_end(
         Outcome::Refused => "refused",
         Outcome::Rejected => "rejected",
         Outcome::Expired => "expired",
+        Outcome::DryRun => "dry-run",
     };
     tracing::info!(outcome, reason, cost_usd, "recorded");
     // The first time: entering again keeps it.
@@ -494,6 +510,16 @@ async fn record_failure(
         error = detail.error,
         "execution failed"
     );
+    if input
+        .as_ref()
+        .is_some_and(|input| input.dry_run == Some(true))
+    {
+        let recorded = match &post {
+            Some(post) => clients.table().fail(post, execution, &failure).await?,
+            None => false,
+        };
+        return Ok(output(recorded));
+    }
     let Some(post) = post else {
         tell_failure(clients, config, now, None, execution, &failure, None, &bot).await?;
         return Ok(output(false));
@@ -608,6 +634,7 @@ struct ExecutionInput {
     slot: u32,
     scheduled_time: Option<Timestamp>,
     date: Option<Date>,
+    dry_run: Option<bool>,
 }
 
 impl ExecutionInput {
@@ -637,10 +664,17 @@ async fn post_of(
         }
         (None, None, _) => return Ok(None),
     };
-    let mut posts = dates.into_iter().map(|date| PostId {
-        bot: input.bot.clone(),
-        date,
-        slot: input.slot,
+    let mut posts = dates.into_iter().map(|date| {
+        let post = PostId {
+            bot: input.bot.clone(),
+            date,
+            slot: input.slot,
+            dry_run: None,
+        };
+        match input.dry_run {
+            Some(true) => post.dry_run_of(execution),
+            _ => post,
+        }
     });
     for post in posts.clone() {
         let held = clients.table().read(&post).await?;

@@ -1079,3 +1079,38 @@ async fn a_pick_that_cannot_be_read_and_a_table_that_is_not_there_are_unexpected
     assert_eq!(name, "Unexpected");
     assert!(message.contains("read a record"), "{message}");
 }
+
+#[tokio::test]
+async fn a_dry_run_asks_nobody_and_is_approved_as_it_is() {
+    let office = Office::new().await;
+    let dry = POST.parse::<post_record::PostId>().unwrap().dry_run_of(RUN);
+    let mut record = json!(office.clients.table.read(&dry.real()).await.unwrap());
+    record["post"] = json!(dry.to_string());
+    let record: Record = serde_json::from_value(record).unwrap();
+    office.clients.table.claim(&dry, &record).await.unwrap();
+    let asked = Input {
+        post: dry.to_string(),
+        ..input()
+    };
+    let output = office.enter_with(0, asked).await.unwrap();
+    let decision = output.decision.unwrap();
+    assert_eq!((decision.by.as_str(), decision.at), ("dry run", at(0)));
+    let verdict = Verdict::Approved {
+        caption: CAPTION.to_owned(),
+        alt_text: ALT_TEXT.to_owned(),
+        hash: post_record::content_hash(&"0".repeat(64), CAPTION, ALT_TEXT),
+    };
+    assert_eq!(decision.verdict, verdict);
+    assert!(office.mails().await.is_empty());
+    assert!(!office.waits().await);
+    assert!(
+        office
+            .clients
+            .table
+            .approvals(&dry)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(office.audit().await.is_empty());
+}

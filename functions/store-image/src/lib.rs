@@ -173,7 +173,7 @@ impl From<Error> for Diagnostic {
     }
 }
 
-/// `bot/yyyy/date/slot-round`.
+/// `bot/yyyy/date/slot-round`, or `dry-runs/bot/date/slot-round-<name>`.
 fn stem(input: &Input) -> Result<String, Error> {
     let parts: Vec<&str> = input.post.split('/').collect();
     match parts[..] {
@@ -181,6 +181,17 @@ fn stem(input: &Input) -> Result<String, Error> {
             Ok(format!(
                 "{bot}/{}/{date}/{slot}-{}",
                 date.get(..4).unwrap_or(date),
+                input.round.unwrap_or(1)
+            ))
+        }
+        [bot, date, slot, name]
+            if !bot.is_empty()
+                && is_date(date)
+                && slot.parse::<u32>().is_ok()
+                && name.starts_with("dry-run-") =>
+        {
+            Ok(format!(
+                "dry-runs/{bot}/{date}/{slot}-{}-{name}",
                 input.round.unwrap_or(1)
             ))
         }
@@ -442,6 +453,11 @@ mod tests {
             stem(&input("spooky-days/2026-10-30/1")).unwrap(),
             "spooky-days/2026/2026-10-30/1-2"
         );
+        assert_eq!(
+            stem(&input("spooky-days/2026-10-30/1/dry-run-a")).unwrap(),
+            "dry-runs/spooky-days/2026-10-30/1-2-dry-run-a"
+        );
+        assert!(stem(&input("spooky-days/2026-10-30/1/a")).is_err());
         assert!(stem(&input("2026-10-30")).is_err());
     }
 }

@@ -309,5 +309,6 @@ pub(crate) fn post(bot: &Folder, start: &Start) -> PostId {
         bot: bot.name.clone(),
         date: start.date,
         slot: start.slot,
+        dry_run: None,
     }
 }

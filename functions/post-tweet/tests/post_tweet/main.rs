@@ -4,6 +4,7 @@
 
 mod crashes;
 mod deletions;
+mod dry_run;
 mod setting;
 
 use jiff::SignedDuration;

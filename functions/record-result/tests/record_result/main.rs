@@ -665,3 +665,48 @@ fn without_its_environment_the_function_ends_and_names_the_variable() {
     assert!(said.contains("TABLE_NAME"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
 }
+
+#[tokio::test]
+async fn a_dry_run_is_recorded_where_it_is_and_told_to_nobody() {
+    let archive = Archive::new().await.unwrap();
+    let post: post_record::PostId = POST.parse().unwrap();
+    let run = archive.run("a");
+    let dry = post.dry_run_of(&run).to_string();
+    archive.claim(&dry, &run).await.unwrap();
+    let change = json!({
+        "day": {"status": "picked", "post": dry, "wouldSkip": "paused: a bad joke"},
+        "draft": {"costUsd": 0.0},
+        "tweet": {"status": "dry-run", "requests": [{"method": "POST"}], "costUsd": 0.0},
+    });
+    let output = archive.tell(end(&run, &change)).await.unwrap();
+    assert_eq!((output.outcome, output.recorded), ("dry-run", true));
+    let why = "a real run would have posted nothing: paused: a bad joke";
+    assert_eq!(output.reason.as_deref(), Some(why));
+    let record = archive.record(&dry).await.unwrap().unwrap();
+    assert_eq!(record.outcome, Some(Outcome::DryRun));
+    let result = record.result.unwrap();
+    assert_eq!(result["tweet"]["requests"][0]["method"], "POST");
+
+    // One that fails, with a record and before it has one.
+    let dry_input = json!({"bot": "spooky-days", "slot": 1, "date": "2026-10-30", "dryRun": true});
+    let dry_input = json!({"input": dry_input.to_string()});
+    let failing = archive.run("b");
+    let dry = post.dry_run_of(&failing).to_string();
+    archive.claim(&dry, &failing).await.unwrap();
+    let output = archive.tell(event(&failing, &dry_input)).await.unwrap();
+    assert_eq!((output.outcome, output.recorded), ("failed", true));
+    let record = archive.record(&dry).await.unwrap().unwrap();
+    assert_eq!(record.failure.unwrap().error.as_deref(), Some("ModelGone"));
+    let output = archive.tell(event(&archive.run("c"), &dry_input)).await;
+    assert!(!output.unwrap().recorded);
+
+    assert!(archive.mails().await.is_empty());
+    assert!(archive.record(POST).await.unwrap().is_none());
+    assert!(archive.audit(POST).await.unwrap().is_empty());
+    assert_eq!(archive.items().await.unwrap(), 2);
+    // The same of a real post is no end.
+    let real = json!({"tweet": {"status": "dry-run"}});
+    archive.claim(POST, &run).await.unwrap();
+    let refused = archive.tell(end(&run, &real)).await.unwrap_err();
+    assert_eq!(<&str>::from(&refused), "InvalidInput");
+}

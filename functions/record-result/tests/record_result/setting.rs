@@ -119,6 +119,7 @@ impl Archive {
             ended_at: None,
             failure: None,
             result: None,
+            expires_at: None,
         };
         let claimed = self.table().claim(&post.parse()?, &record).await?;
         anyhow::ensure!(matches!(claimed, Claim::Held(_)), "{post} is taken");
