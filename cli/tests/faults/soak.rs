@@ -361,6 +361,7 @@ async fn many_slots_with_faults_at_random_end_with_one_post_each_at_most_and_all
                         bot: bot.to_owned(),
                         date,
                         slot: 1,
+                        dry_run: None,
                     };
                     let slot = Slot {
                         lane,
