@@ -263,7 +263,7 @@ async fn the_watchdog_settles_what_nobody_decided_and_honours_a_decision_that_wa
     let answer = waiting.machine.cloud.run_watchdog().await.unwrap();
     assert_eq!(
         answer,
-        serde_json::json!({"settled": 0, "delivered": 0, "reminded": 0, "waiting": 0, "told": 0})
+        serde_json::json!({"settled": 0, "delivered": 0, "reminded": 0, "waiting": 0, "told": 0, "counted": 0})
     );
 
     // A decision a moment before the deadline whose answer was lost, and then the deadline.
