@@ -1,11 +1,14 @@
 //! Taking a tweet down: the one who may read the credentials of X does it, on an order that is in the table.
 
 use anyhow::anyhow;
-use jiff::Timestamp;
-use post_record::{Ledger, PostId};
+use jiff::{Timestamp, tz::TimeZone};
+use post_record::{Ledger, Micros, PostId, Provider};
 use serde::{Deserialize, Serialize};
 
 use crate::{Clients, Config, Error, x::X};
+
+/// X's price of a deletion, in US dollars ([pricing](https://docs.x.com/x-api/getting-started/pricing), 2026-08-13).
+const COST_USD: f64 = 0.010;
 
 /// Which tweet is to be taken down.
 #[derive(Clone, Debug, Deserialize)]
@@ -58,6 +61,15 @@ pub async fn delete_tweet(
             let x = X::new(clients, config).await?;
             x.delete_tweet(&id).await?;
             tracing::info!(post = %post, tweet = id, "deleted");
+            // Before it is recorded, so that repeating it after a crash counts it, and counts it once.
+            let zone = record.day["timeZone"].as_str();
+            let zone = zone.and_then(|name| TimeZone::get(name).ok());
+            let date = now.to_zoned_datetime(zone.unwrap_or(TimeZone::UTC)).date();
+            let (name, cost) = (format!("deletion-{id}"), Micros::from_usd(COST_USD));
+            let charge = clients
+                .table
+                .charge(&post, Provider::X, &name, cost, date, now);
+            charge.await?;
             if !clients.table.deleted(&post, now).await? {
                 return Err(Error::Unexpected(anyhow!(
                     "the tweet {id} of {post} is gone, and the order to delete it too"

@@ -1,5 +1,6 @@
 //! Taking a tweet down.
 
+use jiff::tz::TimeZone;
 use post_record::{Ledger, Operator};
 use post_tweet::{Delete, Deleted, Error, Request, delete_tweet};
 use serde_json::json;
@@ -22,6 +23,14 @@ impl Setting {
         let post = self.post.to_string();
         let order = Delete { post };
         delete_tweet(&self.clients, &self.config, self.at(seconds), order).await
+    }
+
+    /// What X took, in millionths of a dollar.
+    async fn paid(&self) -> i64 {
+        let table = &self.clients.table;
+        let date = self.at(20).to_zoned_datetime(TimeZone::UTC).date();
+        let month = table.spending(&self.post.bot, date).await;
+        month.unwrap().total.x.0
     }
 
     fn deletes(&self) -> usize {
@@ -52,6 +61,7 @@ async fn a_tweet_is_taken_down_on_order_once_and_its_slot_stays_taken() {
     // Again it is what it was, and X is not asked.
     assert_eq!(setting.delete(30).await.unwrap(), deleted);
     assert_eq!(setting.deletes(), 1);
+    assert_eq!(setting.paid().await, 10_000);
     // The state machine is told of its tweet, and posts no other.
     assert_eq!(setting.enter(40).await.unwrap().id, Some(id));
     assert_eq!(setting.x.tweets().len(), 1);
@@ -104,8 +114,10 @@ async fn a_deletion_whose_answer_was_lost_is_repeated_until_it_is_done() {
         let refused = setting.delete(20).await.unwrap_err();
         assert_eq!(name(&refused), error, "{kind:?}: {refused}");
         assert_eq!(setting.record().await.deleted_at, None, "{kind:?}");
+        assert_eq!(setting.paid().await, 0, "{kind:?}");
         setting.delete(30).await.unwrap();
         assert_eq!(setting.record().await.deleted_at, Some(setting.at(30)));
+        assert_eq!(setting.paid().await, 10_000, "{kind:?}");
         assert!(setting.x.tweets()[0].deleted_at.is_some());
     }
 }
