@@ -313,6 +313,17 @@ async fn the_stack_as_it_is_deployed_runs_a_day_with_the_rights_of_the_table_and
     );
     assert!(month.await.unwrap().total.committed.0 > 0);
 
+    // A dry run goes through all of it, and nothing is asked of X, OpenAI or a person.
+    let mails = stack.account.mails().await.unwrap().len();
+    let input = json!({"bot": "spooky-days", "slot": 1, "date": "2027-10-29", "dryRun": true});
+    let (status, output) = stack.ended(&stack.start(&input).await).await;
+    assert!(status.starts_with("SUCCEEDED"), "{status}");
+    assert_eq!(output["record"]["outcome"], "dry-run", "{output}");
+    assert_eq!(output["tweet"]["requests"].as_array().unwrap().len(), 3);
+    assert_eq!(stack.x.tweets().len(), 1);
+    assert_eq!(stack.openai.requests().len(), 1);
+    assert_eq!(stack.account.mails().await.unwrap().len(), mails);
+
     // A failure is recorded by the rule, and told.
     let execution = stack
         .start(&json!({"bot": "nobody", "slot": 1, "date": "2027-10-29"}))

@@ -103,6 +103,27 @@ resource "aws_s3_bucket_lifecycle_configuration" "images" {
     }
   }
 
+  dynamic "rule" {
+    for_each = toset(["pictures", "thumbnails"])
+
+    content {
+      id     = "${rule.value}-of-dry-runs-are-kept-as-long-as-drafts"
+      status = "Enabled"
+
+      filter {
+        prefix = "${rule.value}/dry-runs/"
+      }
+
+      expiration {
+        days = 30
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = 7
+      }
+    }
+  }
+
   rule {
     id     = "pictures-and-thumbnails-are-kept-for-two-years"
     status = "Enabled"
