@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::{Timestamp, tz::TimeZone};
 use ministack::{Account, Mail, MiniStack};
 use post_record::{PostId, Record};
 use serde_json::{Value, json};
@@ -77,10 +78,17 @@ impl Machine {
             timeouts: HashMap::new(),
         };
         let account = MiniStack::shared().await.account();
-        let cloud = Cloud::deploy(&account, &settings, zips).await;
+        let cloud = Cloud::deploy(&account, &settings, zips).await.unwrap();
+        // From nine o'clock of the bot's day on, the watchdog would ask its canaries and perhaps mail a digest.
+        let now = Timestamp::now();
+        let today = now.to_zoned_datetime(TimeZone::UTC).date();
+        for date in [today.yesterday().unwrap(), today, today.tomorrow().unwrap()] {
+            let digest = notices::digest_event(BOT, date);
+            cloud.table.mark_event(&digest, now).await.unwrap();
+        }
         Machine {
             account,
-            cloud: cloud.unwrap(),
+            cloud,
             openai,
             x,
             settings,
