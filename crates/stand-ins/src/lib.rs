@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod lambda;
 pub mod openai;
 mod painter;
 pub mod proxy;

@@ -18,11 +18,9 @@ use ministack::MiniStack;
 use pick_day::{Clients, Config, Error, Files, Input, Output, Status, pick_day};
 use post_record::{Change, Ledger, Operator, Override, Record};
 use serde_json::{Value, json};
+use stand_ins::lambda;
 use tokio::task::JoinSet;
-use wiremock::{
-    Mock, MockServer, ResponseTemplate,
-    matchers::{any, method, path},
-};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 const BOT: &str = "spooky-days";
 const RUN: &str = "arn:aws:states:us-east-1:1:execution:daily-post:first";
@@ -247,56 +245,10 @@ fn told(error: Error) -> (String, String) {
 
 /// What the real binary answers to payloads that it cannot read, each with its name and message.
 async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
-    let runtime = MockServer::start().await;
-    let next = || Mock::given(path("/2018-06-01/runtime/invocation/next"));
-    for (i, payload) in payloads.iter().enumerate() {
-        let invocation = ResponseTemplate::new(200)
-            .insert_header("lambda-runtime-aws-request-id", i.to_string().as_str())
-            .insert_header("lambda-runtime-deadline-ms", "4102444800000")
-            .insert_header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x")
-            .set_body_json(payload);
-        next()
-            .respond_with(invocation)
-            .up_to_n_times(1)
-            .mount(&runtime)
-            .await;
-    }
-    // After that, the function waits for work that never comes.
-    let nothing = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
-    next().respond_with(nothing).mount(&runtime).await;
-    let answers = Mock::given(method("POST"))
-        .respond_with(ResponseTemplate::new(202))
-        .expect(payloads.len() as u64)
-        .mount_as_scoped(&runtime)
-        .await;
-    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_pick-day"))
-        .env_clear()
-        .envs([
-            (
-                "AWS_LAMBDA_RUNTIME_API",
-                runtime.address().to_string().as_str(),
-            ),
-            ("AWS_LAMBDA_FUNCTION_NAME", "pick-day"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
-            ("AWS_REGION", "us-east-1"),
-            ("TABLE_NAME", "x"),
-            ("BOT_FILES_BUCKET", "x"),
-        ])
-        .stdout(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    tokio::select! {
-        () = answers.wait_until_satisfied() => {}
-        ended = function.wait() => anyhow::bail!("the function ended: {}", ended?),
-    }
-    let requests = answers.received_requests().await;
-    requests
-        .iter()
-        .map(|request| Ok(request.body_json()?))
-        .collect()
+    let environment = [("TABLE_NAME", "x"), ("BOT_FILES_BUCKET", "x")];
+    let binary = env!("CARGO_BIN_EXE_pick-day");
+    let answers = lambda::invoke(binary, &environment, payloads).await?;
+    Ok(answers.into_iter().map(|answer| answer.body).collect())
 }
 
 #[tokio::test]

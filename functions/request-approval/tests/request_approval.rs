@@ -15,12 +15,12 @@ use post_record::{Approval, Decision, Image, Record, Verdict};
 use request_approval::{Clients, Config, Error, Input, Output, request_approval};
 use review_link::{Keys, Link, Purpose};
 use serde_json::{Value, json};
-use stand_ins::proxy::{self, Held, Proxy};
-use tokio::{sync::mpsc, task::JoinHandle};
-use wiremock::{
-    Mock, MockServer, ResponseTemplate,
-    matchers::{method, path},
+use stand_ins::{
+    lambda,
+    proxy::{self, Held, Proxy},
 };
+use tokio::{sync::mpsc, task::JoinHandle};
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::method};
 
 const POST: &str = "spooky-days/2026-10-30/1";
 const RUN: &str = "arn:aws:states:us-east-1:1:execution:daily-post:first";
@@ -992,48 +992,12 @@ async fn a_payload_that_cannot_be_read_is_named_and_an_unknown_field_is_none_of_
 
 #[tokio::test]
 async fn the_real_binary_names_an_unreadable_payload() {
-    let runtime = MockServer::start().await;
-    let next = || Mock::given(path("/2018-06-01/runtime/invocation/next"));
-    let invocation = ResponseTemplate::new(200)
-        .insert_header("lambda-runtime-aws-request-id", "1")
-        .insert_header("lambda-runtime-deadline-ms", "4102444800000")
-        .insert_header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x")
-        .set_body_json(json!({"execution": RUN}));
-    next()
-        .respond_with(invocation)
-        .up_to_n_times(1)
-        .mount(&runtime)
-        .await;
-    // After that, the function waits for work that never comes.
-    let nothing = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
-    next().respond_with(nothing).mount(&runtime).await;
-    let answers = Mock::given(method("POST"))
-        .respond_with(ResponseTemplate::new(202))
-        .expect(1)
-        .mount_as_scoped(&runtime)
-        .await;
-    let api = runtime.address().to_string();
-    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_request-approval"))
-        .env_clear()
-        .envs([
-            ("AWS_LAMBDA_RUNTIME_API", api.as_str()),
-            ("AWS_LAMBDA_FUNCTION_NAME", "request-approval"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
-            ("AWS_REGION", "us-east-1"),
-        ])
-        .envs(ENVIRONMENT)
-        .stdout(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
+    let payloads = [json!({"execution": RUN})];
+    let binary = env!("CARGO_BIN_EXE_request-approval");
+    let answers = lambda::invoke(binary, &ENVIRONMENT, &payloads)
+        .await
         .unwrap();
-    tokio::select! {
-        () = answers.wait_until_satisfied() => {}
-        ended = function.wait() => panic!("the function ended: {ended:?}"),
-    }
-    let answer: Value = answers.received_requests().await[0].body_json().unwrap();
+    let answer = &answers[0].body;
     assert_eq!(answer["errorType"], "InvalidInput", "{answer}");
     assert!(
         answer["errorMessage"].as_str().unwrap().contains("post"),

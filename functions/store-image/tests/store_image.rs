@@ -18,10 +18,11 @@ use lambda_runtime::Diagnostic;
 use ministack::MiniStack;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use stand_ins::lambda;
 use store_image::{Clients, Config, Error, Input, Output, store_image};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
-    matchers::{any, method, path},
+    matchers::{any, method},
 };
 
 const DRAFT: &str = "drafts/spooky-days/2026-10-30/1/1-0123456789abcdef";
@@ -219,55 +220,10 @@ fn talkative(format: ImageFormat) -> anyhow::Result<Vec<u8>> {
 
 /// What the real binary answers to payloads that it cannot read, each with its name and message.
 async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
-    let runtime = MockServer::start().await;
-    let next = || Mock::given(path("/2018-06-01/runtime/invocation/next"));
-    for (i, payload) in payloads.iter().enumerate() {
-        let invocation = ResponseTemplate::new(200)
-            .insert_header("lambda-runtime-aws-request-id", i.to_string().as_str())
-            .insert_header("lambda-runtime-deadline-ms", "4102444800000")
-            .insert_header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x")
-            .set_body_json(payload);
-        next()
-            .respond_with(invocation)
-            .up_to_n_times(1)
-            .mount(&runtime)
-            .await;
-    }
-    // After that, the function waits for work that never comes.
-    let nothing = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
-    next().respond_with(nothing).mount(&runtime).await;
-    let answers = Mock::given(method("POST"))
-        .respond_with(ResponseTemplate::new(202))
-        .expect(payloads.len() as u64)
-        .mount_as_scoped(&runtime)
-        .await;
-    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_store-image"))
-        .env_clear()
-        .envs([
-            (
-                "AWS_LAMBDA_RUNTIME_API",
-                runtime.address().to_string().as_str(),
-            ),
-            ("AWS_LAMBDA_FUNCTION_NAME", "store-image"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
-            ("AWS_REGION", "us-east-1"),
-            ("IMAGE_BUCKET", "x"),
-        ])
-        .stdout(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    tokio::select! {
-        () = answers.wait_until_satisfied() => {}
-        ended = function.wait() => anyhow::bail!("the function ended: {}", ended?),
-    }
-    let requests = answers.received_requests().await;
-    requests
-        .iter()
-        .map(|request| Ok(request.body_json()?))
-        .collect()
+    let environment = [("IMAGE_BUCKET", "x")];
+    let binary = env!("CARGO_BIN_EXE_store-image");
+    let answers = lambda::invoke(binary, &environment, payloads).await?;
+    Ok(answers.into_iter().map(|answer| answer.body).collect())
 }
 
 #[tokio::test]

@@ -13,10 +13,7 @@ use post_record::{Approval, AuditLine, Image, OnTimeout, PostId, Record, content
 use review::{Clients, Config, review};
 use review_link::{Keys, Link, Purpose};
 use serde_json::{Value, json};
-use wiremock::{
-    Mock, MockServer, ResponseTemplate,
-    matchers::{method, path},
-};
+use stand_ins::lambda;
 
 pub const POST: &str = "spooky-days/2026-10-30/1";
 pub const BASE: &str = "https://review.example";
@@ -549,61 +546,16 @@ pub fn take_log() -> String {
 }
 
 /// What the real binary answers to these events of the HTTP API.
-pub async fn answered(desk: &Desk, events: &[Value]) -> Vec<(String, Value)> {
-    let runtime = MockServer::start().await;
-    let next = || Mock::given(path("/2018-06-01/runtime/invocation/next"));
-    for (i, event) in events.iter().enumerate() {
-        let invocation = ResponseTemplate::new(200)
-            .insert_header("lambda-runtime-aws-request-id", i.to_string().as_str())
-            .insert_header("lambda-runtime-deadline-ms", "4102444800000")
-            .insert_header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:x")
-            .set_body_json(event);
-        next()
-            .respond_with(invocation)
-            .up_to_n_times(1)
-            .mount(&runtime)
-            .await;
-    }
-    // After that, the function waits for work that never comes.
-    let nothing = ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60));
-    next().respond_with(nothing).mount(&runtime).await;
-    let answers = Mock::given(method("POST"))
-        .respond_with(ResponseTemplate::new(202))
-        .expect(events.len() as u64)
-        .mount_as_scoped(&runtime)
-        .await;
-    let account = desk.account.id();
-    let mut function = tokio::process::Command::new(env!("CARGO_BIN_EXE_review"))
-        .env_clear()
-        .envs([
-            (
-                "AWS_LAMBDA_RUNTIME_API",
-                runtime.address().to_string().as_str(),
-            ),
-            ("AWS_LAMBDA_FUNCTION_NAME", "review"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", "log"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "log"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", account),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("AWS_ENDPOINT_URL", desk.account.url()),
-            ("TABLE_NAME", "posts"),
-            ("IMAGE_BUCKET", &desk.config.image_bucket),
-            ("REVIEW_SECRET_ARN", "review"),
-            ("REVIEW_BASE_URL", BASE),
-        ])
-        .stdout(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    tokio::select! {
-        () = answers.wait_until_satisfied() => {}
-        ended = function.wait() => panic!("the function ended: {ended:?}"),
-    }
-    let requests = answers.received_requests().await.into_iter();
-    requests
-        .map(|request| (request.url.path().to_owned(), request.body_json().unwrap()))
-        .collect()
+pub async fn answered(desk: &Desk, events: &[Value]) -> Vec<lambda::Answer> {
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", desk.account.id()),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_ENDPOINT_URL", desk.account.url()),
+        ("TABLE_NAME", "posts"),
+        ("IMAGE_BUCKET", &desk.config.image_bucket),
+        ("REVIEW_SECRET_ARN", "review"),
+        ("REVIEW_BASE_URL", BASE),
+    ];
+    let binary = env!("CARGO_BIN_EXE_review");
+    lambda::invoke(binary, &environment, events).await.unwrap()
 }
