@@ -118,6 +118,18 @@ impl Step {
 }
 
 impl Notice {
+    /// The notice with commands for an environment on AWS; without one they are for the local cloud.
+    pub(crate) fn typed_for(mut self, env: Option<&str>) -> Notice {
+        let commands = self.todo.iter_mut().filter_map(|step| step.with.as_mut());
+        if let Some(env) = env {
+            for command in commands.filter(|command| command.starts_with("spooky ")) {
+                // There may be two, one after the other.
+                *command = command.replace("spooky ", &format!("spooky --env {env} "));
+            }
+        }
+        self
+    }
+
     /// The mail.
     pub fn mail(&self) -> mail::Mail {
         let subject = line(&self.subject);
@@ -530,6 +542,11 @@ pub fn run(post: &PostId) -> String {
         "spooky run --bot {} --date {} --slot {}",
         post.bot, post.date, post.slot
     )
+}
+
+/// The environment of a deployment on AWS, by the name of its table, `daily-post-<environment>`.
+pub fn env(table_name: &str) -> Option<String> {
+    table_name.strip_prefix("daily-post-").map(str::to_owned)
 }
 
 /// The page of an execution in the console of AWS, if its ARN is one of Step Functions.

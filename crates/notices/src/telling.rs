@@ -18,6 +18,8 @@ pub struct Teller {
     pub ses: aws_sdk_sesv2::Client,
     /// The sender.
     pub from: String,
+    /// The environment on AWS that all of it is of, which the commands of a notice name; none on the local cloud.
+    pub env: Option<String>,
 }
 
 /// What became of a notice.
@@ -55,7 +57,7 @@ impl Teller {
         if !audience.wants(notice.kind) {
             return Ok(Told::Unwanted);
         }
-        let notice = audience.addressed(notice);
+        let notice = audience.addressed(notice).typed_for(self.env.as_deref());
         let pending = Pending {
             event: event.to_owned(),
             to: audience.to(),

@@ -211,15 +211,17 @@ pub struct Clients {
 impl Clients {
     /// The clients of an AWS configuration.
     pub fn new(aws: &SdkConfig, config: &Config) -> Clients {
+        let on_aws = aws.endpoint_url().is_none();
         Clients {
             teller: Teller {
                 table: Table::new(aws_sdk_dynamodb::Client::new(aws), &config.table_name),
                 ses: aws_sdk_sesv2::Client::new(aws),
                 from: config.mail_from.clone(),
+                env: on_aws.then(|| notices::env(&config.table_name)).flatten(),
             },
             s3: aws_sdk_s3::Client::new(aws),
             sfn: aws_sdk_sfn::Client::new(aws),
-            on_aws: aws.endpoint_url().is_none(),
+            on_aws,
         }
     }
 

@@ -264,6 +264,10 @@ impl Clients {
             table: self.decision.table.clone(),
             ses: self.ses.clone(),
             from: config.mail_from.clone(),
+            env: self
+                .on_aws
+                .then(|| notices::env(&config.table_name))
+                .flatten(),
         }
     }
 }

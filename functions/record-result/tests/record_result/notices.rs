@@ -146,6 +146,51 @@ async fn a_failure_is_told_once_for_each_redrive_with_the_command_that_mends_it(
 }
 
 #[tokio::test]
+async fn on_aws_the_commands_name_the_environment_and_the_console_has_the_execution() {
+    let mut archive = Archive::new().await.unwrap();
+    archive.clients.on_aws = true;
+    archive.clients.teller.env = notices::env("daily-post-prod");
+    let run = archive.run("a");
+    archive.claim(POST, &run).await.unwrap();
+    for (redrives, error) in [(0, "OutOfCredit"), (1, "Unconfirmed")] {
+        let change = json!({"redriveCount": redrives, "error": error});
+        archive.tell(event(&run, &change)).await.unwrap();
+    }
+    let mails = archive.mails().await;
+    let [failed, unconfirmed] = &mails[..] else {
+        panic!("{mails:?}");
+    };
+    let console = format!(
+        "https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/{run}\n"
+    );
+    for (mail, parts) in [
+        (
+            failed,
+            [format!("spooky --env prod redrive {POST}\n"), console],
+        ),
+        (
+            unconfirmed,
+            [
+                format!(
+                    "spooky --env prod attach {POST} <address of the tweet> && spooky --env prod redrive {POST}\n"
+                ),
+                format!("spooky --env prod redrive {POST} --post-again --reason …\n"),
+            ],
+        ),
+    ] {
+        for part in parts {
+            assert!(mail.body_text.contains(&part), "{part}: {}", mail.body_text);
+        }
+    }
+    // The bot's name has the command's in it.
+    assert!(
+        failed
+            .body_text
+            .contains("Post: spooky-days/2026-10-30/1\n")
+    );
+}
+
+#[tokio::test]
 async fn each_error_has_its_own_way_to_be_mended() {
     let rows = [
         ("RateLimited", "failed", vec!["spooky redrive POST\n"]),
