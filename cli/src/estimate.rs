@@ -29,8 +29,8 @@ const HOURS_A_MONTH: f64 = 365.0 * 24.0 / 12.0;
 /// Two more alarms look at each function; one that adds up several metrics is paid for each of them.
 const ALARMS_PER_FUNCTION: f64 = 2.0;
 
-/// How often the watchdog runs in a month: every 15 minutes.
-const WATCHDOG_RUNS: f64 = 4.0 * 24.0 * 365.0 / 12.0;
+/// How often the watchdog runs in a month: every 5 minutes.
+const WATCHDOG_RUNS: f64 = 12.0 * HOURS_A_MONTH;
 
 /// Guesses, all of them generous: what a run writes to and reads from the table, what the watchdog reads, what an
 /// invocation logs, and what is kept of a post, in GB.

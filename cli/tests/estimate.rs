@@ -1,5 +1,7 @@
 //! `spooky estimate`, as a person runs it, against sums that are made here anew.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
+
 use std::process::Command;
 
 use serde_json::Value;
@@ -69,10 +71,27 @@ fn the_estimate_follows_the_bots_files_and_the_functions_description() {
     assert!(close(transitions, runs * (states + 1.0)));
     assert!(close(paid, transitions / 1000.0 * 0.025));
 
+    // What Terraform deploys: twelve runs of the watchdog an hour, and the alarms, of which those on functions count
+    // once for each function.
+    assert!(file("terraform/modules/daily-post/schedule.tf").contains("\"rate(5 minutes)\""));
+    let alarms = file("terraform/modules/daily-post/alarms.tf");
+    let of = |local: &str| {
+        let (_, rest) = alarms.split_once(&format!("  {local} = {{\n")).unwrap();
+        rest.split("\n  }").next().unwrap().lines().count() as f64
+    };
+    let single = alarms
+        .split("\nresource ")
+        .filter(|resource| resource.starts_with('"') && !resource.contains("for_each = local."))
+        .count() as f64;
     let functions: Value = serde_json::from_str(&file("functions/functions.json")).unwrap();
+    let count = functions.as_object().unwrap().len() as f64;
+    let expected =
+        single + of("executions_ended") + of("dead_letters") + of("function_troubles") * count;
+    assert!(close(line(&estimate, "metrics with an alarm").0, expected));
+
     let mut gb_seconds = 0.0;
     for (name, function) in functions.as_object().unwrap() {
-        let times = if name == "watchdog" { 2920.0 } else { runs };
+        let times = if name == "watchdog" { 8760.0 } else { runs };
         gb_seconds += times
             * function["timeoutSeconds"].as_f64().unwrap()
             * function["memoryMb"].as_f64().unwrap()
