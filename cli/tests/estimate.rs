@@ -1,7 +1,5 @@
 //! `spooky estimate`, as a person runs it, against sums that are made here anew.
 
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
-
 use std::process::Command;
 
 use serde_json::Value;
