@@ -17,6 +17,9 @@ use crate::{
 /// The error of a draft that `store-image` cannot use, now or later.
 pub(crate) const PICTURE_UNUSABLE: &str = "PictureUnusable";
 
+/// The error of a picture that X does not take.
+const PICTURE_REJECTED: &str = "PictureRejected";
+
 /// Record the tweet of a post that was sent without a clear answer, after looking at the account.
 #[derive(Debug, Args)]
 pub struct Attach {
@@ -304,10 +307,11 @@ pub(crate) async fn run_again(
                 last.arn
             ))
         );
-        // A draft that cannot be used would be found again. The bucket keeps its older version.
+        // A draft that cannot be used, or that X does not take, would be found again. The bucket keeps its older
+        // version.
         let ended = cloud.described(&last.arn).await?;
         let ended = ended.with_context(|| format!("{} is gone", last.arn))?;
-        if ended.error() == Some(PICTURE_UNUSABLE)
+        if matches!(ended.error(), Some(PICTURE_UNUSABLE | PICTURE_REJECTED))
             && let Some((_, input)) = cloud.failed_state(&last.arn).await?
             && let Some(key) = serde_json::from_str::<Value>(&input)?["draft"]["key"].as_str()
         {
@@ -318,7 +322,7 @@ pub(crate) async fn run_again(
                 .key(key)
                 .send()
                 .await
-                .map_err(|e| said("removing the draft that cannot be used", e))?;
+                .map_err(|e| said("removing the draft of a picture that cannot be used", e))?;
         }
     }
     cloud.run_again(post, &record, run.as_ref(), operator).await

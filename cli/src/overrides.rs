@@ -1,6 +1,7 @@
 //! `spooky skip` and `spooky override`: what a slot to come gets instead, set in the table without a deployment.
 
 use anyhow::{Context, bail, ensure};
+use aws_sdk_sfn::types::ExecutionStatus;
 use bot_files::{Change as Wish, Pick, check_texts};
 use clap::Args;
 use jiff::Timestamp;
@@ -122,8 +123,10 @@ async fn set(
         return say(&format!("{post} is as the calendar says again: {gets}"));
     };
     let today = files.today();
+    // Nothing starts a slot that is over but `run --again`.
+    let held = cloud.table.read(post).await?;
     ensure!(
-        post.date >= today,
+        post.date >= today || held.is_some(),
         "{} is over: it is {today} for {}; name a slot to come",
         post.date,
         post.bot
@@ -167,12 +170,21 @@ async fn set(
             over.caption.clone_from(caption);
         }
     }
-    let skips = over.skip.is_some();
-    if let Some(record) = cloud.table.read(post).await?
-        && skips
-        && record.outcome.is_some()
-    {
-        bail!("nothing was set: {post} {}", is_now(Some(Box::new(record))));
+    let has_ended = held.is_some();
+    if let Some(record) = held.map(Box::new) {
+        if over.skip.is_some() && (record.outcome.is_some() || record.failure.is_some()) {
+            bail!("nothing was set: {post} {}", is_now(Some(record)));
+        }
+        // A run that failed and was redriven keeps its pick.
+        if record.failure.is_some()
+            && let Some(run) = cloud.run_of(&record.execution).await?
+            && run.last().status == ExecutionStatus::Running
+        {
+            bail!(
+                "nothing was set: {}",
+                taken(&cloud, post, Some(record)).await?
+            );
+        }
     }
     let set = cloud.table.override_slot(post, &over, &operator, now);
     if let Change::Refused(there) = set.await? {
@@ -185,14 +197,14 @@ async fn set(
     }
     let mut lines = vec![format!("{post}: {gets}, says {}", operator.by)];
     let scheduled = files.bot.slot(post.slot);
-    if !scheduled.is_some_and(|slot| slot.weekdays.contains(&post.date.weekday())) {
+    if has_ended {
+        lines.push(format!(
+            "its run has ended; it counts for `spooky run --again {post} --reason …`"
+        ));
+    } else if !scheduled.is_some_and(|slot| slot.weekdays.contains(&post.date.weekday())) {
         lines.push(format!(
             "no schedule starts {post}; it counts for `spooky run --date {} --slot {}`",
             post.date, post.slot
-        ));
-    } else if cloud.table.read(post).await?.is_some() {
-        lines.push(format!(
-            "its run has ended; it counts for `spooky run --again {post} --reason …`"
         ));
     }
     say(&lines.join("\n"))

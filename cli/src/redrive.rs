@@ -157,10 +157,11 @@ impl Standing<'_> {
         match record.ledger {
             Ledger::Rejected if is_duplicate(record) => Some(format!(
                 "X says that the text of {post} is there already; look at the account, and type \
-                 `spooky attach {post} <address of the tweet>`, or {again}"
+                 `spooky attach {post} <address of the tweet>`, or `spooky override {post} --caption …` and {again}"
             )),
             Ledger::Rejected => Some(format!(
-                "X refuses {post} for good ({}); a redrive would be told the same; type {again}",
+                "X refuses {post} for good ({}); a redrive would be told the same; for another caption type \
+                 `spooky override {post} --caption …`, and then {again}",
                 record.rejection.as_deref().unwrap_or_default()
             )),
             Ledger::Armed if !self.post_again && record.looks >= post_tweet::MAX_LOOKS => {

@@ -96,6 +96,10 @@ pub enum Mend {
     PostAgain,
     /// `spooky attach` with the tweet that is there, and `spooky redrive`.
     Attach,
+    /// `spooky run --again`.
+    RunAgain,
+    /// `spooky override` with another caption, and `spooky run --again`.
+    Reword,
     /// Nothing: the next watchdog does it.
     Watchdog,
 }
@@ -349,6 +353,35 @@ pub fn cells() -> Vec<Cell> {
             vec![Cause::Secret("openai")],
             "SecretUnusable",
         ),
+        Cell::stays(
+            "GenerateImage",
+            "OpenAI does not know the model",
+            openai(404, "model_not_found", "invalid_request_error"),
+            "ModelGone",
+        )
+        .mended_by(Mend::RunAgain),
+        Cell::stays(
+            "GenerateImage",
+            "OpenAI refuses the order",
+            openai(400, "invalid_value", "invalid_request_error"),
+            "RequestRejected",
+        )
+        .mended_by(Mend::RunAgain),
+        Cell::stays(
+            "StoreImage",
+            "the draft is gone",
+            vec![between("store-image", "s3 GET drafts", Kind::Refuse(404))],
+            "DraftMissing",
+        )
+        .mended_by(Mend::RunAgain),
+        Cell::stays(
+            "StoreImage",
+            "the picture is cut off",
+            vec![Cause::OpenAi(Theirs::CutOff)],
+            "PictureUnusable",
+        )
+        .mended_by(Mend::RunAgain)
+        .costs(2),
         Cell::ends(
             "GenerateImage",
             "OpenAI refuses each prompt",
@@ -395,6 +428,32 @@ pub fn cells() -> Vec<Cell> {
             x("create-tweet", 429, "Too Many Requests"),
             "RateLimited",
         ),
+        Cell::stays(
+            "PostTweet",
+            "X refuses the picture",
+            x("upload", 400, "Invalid Request"),
+            "PictureRejected",
+        )
+        .mended_by(Mend::RunAgain)
+        .costs(2),
+        Cell::stays(
+            "PostTweet",
+            "X refuses the tweet",
+            x("create-tweet", 400, "Invalid Request"),
+            "TweetRejected",
+        )
+        .mended_by(Mend::Reword),
+        Cell::stays(
+            "PostTweet",
+            "X has the text already, and it is not this post's",
+            x(
+                "create-tweet",
+                403,
+                "You are not allowed to create a Tweet with duplicate content.",
+            ),
+            "DuplicateTweet",
+        )
+        .mended_by(Mend::Reword),
         Cell::stays(
             "PostTweet",
             "X answers 503 to the tweet each time and does nothing",

@@ -22,7 +22,7 @@ use stand_ins::Fault;
 use crate::{
     cells::{By, Cause, Cell, Doubt, End, Mend, Recorded, cells, function, killed},
     proxy::{self, Kind, Proxy},
-    setting::{BOT, Machine, SECRETS, Terminal, post, until, zips},
+    setting::{BOT, Machine, SECRETS, Terminal, commands as commands_of, post, until, zips},
     visit::{Page, link},
 };
 
@@ -262,20 +262,18 @@ impl Lane<'_> {
             .collect()
     }
 
-    async fn redrive(&self, cell: &Cell, ended: &Ended, post: &PostId) -> Result<(), String> {
-        let name = post.to_string();
+    /// Does what the notice, or the runbook where none could be sent, says once the fault is gone.
+    async fn mend(&self, cell: &Cell, ended: &Ended, post: &PostId) -> Result<(), String> {
         let claimed = self.record(post).await.is_some();
-        let what = if claimed {
-            name.as_str()
-        } else {
-            &ended.execution
+        let redrive = match claimed {
+            true => format!("redrive {post}"),
+            false => format!("redrive {}", ended.execution),
         };
-        let redrive = vec!["redrive", what, "--json"];
-        let again = ["--post-again", "--yes", "--reason", "it is not there"];
-        let posting_again = [&redrive[..], &again].concat();
-        let tweet = self.machine.x.tweets().last().map(|tweet| tweet.id.clone());
-        let attach = ["attach", &name, tweet.as_deref().unwrap_or("none")];
-        let steps: Vec<&[&str]> = match cell.mend {
+        let post_again = format!("redrive {post} --post-again --reason …");
+        let run_again = format!("run --again {post} --reason …");
+        let (partition, sort) = (post.partition_key(), post.sort_key());
+        let end_lease = self.end_lease(&partition, &sort);
+        let commands = match cell.mend {
             Mend::Nothing => return Ok(()),
             Mend::Watchdog => {
                 for pending in self.machine.cloud.table.pending_notices().await.unwrap() {
@@ -286,31 +284,62 @@ impl Lane<'_> {
                 self.machine.cloud.run_watchdog().await.unwrap();
                 return Ok(());
             }
-            Mend::Redrive | Mend::RedriveAfterTheLease => vec![&redrive],
+            Mend::Redrive => vec![redrive],
+            Mend::RedriveAfterTheLease => {
+                end_lease.await;
+                vec![redrive]
+            }
             Mend::RedriveAndPostAgain => {
-                self.end_lease(&post.partition_key(), &post.sort_key())
-                    .await;
-                let looked = self.terminal.spooky(&redrive).await;
+                end_lease.await;
+                let looked = self.terminal.types(&redrive, &[], &[]).await;
                 if looked.code == Some(0) || !looked.err.contains("Unconfirmed") {
                     return Err(format!("the redrive should not know: {looked:?}"));
                 }
-                vec![&posting_again]
+                vec![post_again]
             }
-            Mend::PostAgain => vec![&posting_again],
-            Mend::Attach => vec![&attach, &redrive],
+            Mend::PostAgain => vec![post_again],
+            Mend::Attach => vec![format!("attach {post} <address of the tweet>"), redrive],
+            Mend::RunAgain => vec![run_again],
+            Mend::Reword => vec![format!("override {post} --caption …"), run_again],
         };
-        if cell.mend == Mend::RedriveAfterTheLease {
-            self.end_lease(&post.partition_key(), &post.sort_key())
-                .await;
-        }
-        for step in steps {
+        for command in commands {
+            if cell.notice.is_some() {
+                let named = until_or_not(async || {
+                    let mails = self.machine.account.mails().await.unwrap();
+                    let names = |mail: &Mail| commands_of(mail).contains(&command.as_str());
+                    mails.iter().any(names).then_some(())
+                });
+                named
+                    .await
+                    .ok_or_else(|| format!("no notice names `spooky {command}`"))?;
+            }
+            let tweet = self.machine.x.tweets().last().map(|tweet| tweet.id.clone());
+            let address = format!("https://x.com/i/status/{}", tweet.unwrap_or_default());
+            let caption = format!("--caption '{}'", reworded(post));
+            let open = [
+                ("<address of the tweet>", address.as_str()),
+                ("--caption …", &caption),
+            ];
+            let more: &[&str] = match command.contains("--post-again") {
+                true => &["--json", "--yes"],
+                false => &["--json"],
+            };
             let said = tokio::select! {
-                said = self.terminal.spooky(step) => said,
+                said = self.terminal.types(&command, &open, more) => said,
                 never = self.approver(By::Terminal, post) => match never {},
             };
             if said.code != Some(0) {
-                return Err(format!("{}: {}", step.join(" "), said.err));
+                return Err(format!("{command}: {}", said.err));
             }
+        }
+        let text = self
+            .machine
+            .x
+            .tweets()
+            .last()
+            .map(|tweet| tweet.text.clone());
+        if cell.mend == Mend::Reword && text != Some(reworded(post)) {
+            return Err(format!("the tweet should have another caption: {text:?}"));
         }
         Ok(())
     }
@@ -436,7 +465,7 @@ impl Lane<'_> {
         self.lift(undo).await;
         self.set_policy(asks).await;
 
-        if let Err(why) = self.redrive(&cell, &ended, &post).await {
+        if let Err(why) = self.mend(&cell, &ended, &post).await {
             wrong.push(why);
         }
         let outcome = self.record(&post).await.and_then(|record| record.outcome);
@@ -468,11 +497,9 @@ impl Lane<'_> {
             wrong.push("the number of tweets is wrong".to_owned());
         }
         let pictures = self.machine.openai.paid() - pictures;
-        if pictures > cell.pictures {
-            wrong.push(format!(
-                "at most {} pictures were to be paid",
-                cell.pictures
-            ));
+        // A new run paints anew exactly if the old picture is what was wrong.
+        if pictures > cell.pictures || cell.mend == Mend::RunAgain && pictures < cell.pictures {
+            wrong.push(format!("{} pictures were to be paid", cell.pictures));
         }
         Row {
             state: cell.state,
@@ -492,6 +519,8 @@ impl Lane<'_> {
                 Mend::RedriveAndPostAgain => "lease over, redrive, redrive --post-again",
                 Mend::PostAgain => "redrive --post-again",
                 Mend::Attach => "attach, redrive",
+                Mend::RunAgain => "run --again",
+                Mend::Reword => "override --caption, run --again",
                 Mend::Watchdog => "watchdog",
             },
             then: outcome,
@@ -511,6 +540,11 @@ async fn until_or_not<T>(mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> 
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     None
+}
+
+/// The caption that a person gives a post whose first one X does not take.
+fn reworded(post: &PostId) -> String {
+    format!("Another caption for {}, by hand", post.date)
 }
 
 /// Dates of the shipped calendar with a day.
@@ -591,6 +625,84 @@ fn is_write(line: &str) -> bool {
         || line.starts_with("s3 PUT")
         || line.starts_with("ses POST")
         || line == "response"
+}
+
+/// The errors of the runbook that no cell ends with, and where they are mended as it says.
+const ELSEWHERE: [(&str, &str); 15] = [
+    (
+        "CaptionRejected",
+        "build-prompt: the files and `spooky override` are checked before",
+    ),
+    (
+        "PromptRejected",
+        "it ends as refused: cli/tests/machine/runbook.rs",
+    ),
+    (
+        "OverBudget",
+        "it ends as skipped: cli/tests/machine/runbook.rs",
+    ),
+    ("TimedOut", "generate-image; as NoPicture"),
+    (
+        "OutcomeUnknown",
+        "retried until it is Unconfirmed or PostInFlight",
+    ),
+    ("NotApproved", "cli/tests/machine/runbook.rs"),
+    ("NotOrdered", "post-tweet: no run ends with it"),
+    (
+        "ClaimLost",
+        "cli/tests/machine/notices.rs: the notice is not-the-holder",
+    ),
+    ("InvalidInput", "cli/tests/machine/runbook.rs"),
+    ("States.Timeout", "AWS's own, for Sandbox.Timedout"),
+    (
+        "Lambda.…",
+        "cli/tests/machine/operate.rs: a function that is not there",
+    ),
+    (
+        "DynamoDb.…",
+        "the emulator has no faults there; as AwaitApproval's ByHand",
+    ),
+    (
+        "States.QueryEvaluationError",
+        "cli/tests/machine/runbook.rs",
+    ),
+    ("States.Runtime", "as States.QueryEvaluationError"),
+    ("States.ServiceRestart", "cli/tests/machine/restart.rs"),
+];
+
+#[test]
+fn every_error_of_the_runbook_is_tried() {
+    let runbook = include_str!("../../../docs/runbook.md");
+    let failed = runbook
+        .split("\n### ")
+        .find(|part| part.starts_with("failed\n"));
+    let rows = failed
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with("| "));
+    let names = rows.flat_map(|row| {
+        let first = row.split(" | ").next().unwrap();
+        first.split('`').skip(1).step_by(2)
+    });
+    let cells = cells();
+    let killed = killed(
+        "PostTweet",
+        "",
+        0,
+        Some(Doubt::Armed),
+        proxy::Kind::KillAfter,
+    );
+    let mut elsewhere: Vec<&str> = ELSEWHERE.iter().map(|(name, _)| *name).collect();
+    for name in names {
+        let tried = cells
+            .iter()
+            .chain([&killed])
+            .any(|cell| cell.end == End::Failed(name));
+        let before = elsewhere.len();
+        elsewhere.retain(|other| *other != name);
+        assert_ne!(tried, elsewhere.len() < before, "{name}");
+    }
+    assert!(elsewhere.is_empty(), "{elsewhere:?} are not in the runbook");
 }
 
 #[tokio::test(flavor = "multi_thread")]

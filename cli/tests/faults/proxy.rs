@@ -39,7 +39,7 @@ pub struct Fault {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// AWS does not do it, and answers with this status: 500, 503 or 403.
+    /// AWS does not do it, and answers with this status: 500, 503, 403, or 404 as S3 does for an object.
     Refuse(u16),
     /// It does not arrive, and there is no answer.
     Hold,
@@ -281,6 +281,7 @@ fn kill(process: &str) {
 fn refusal(status: u16, line: &str) -> Response<Body> {
     let (code, message) = match status {
         403 => ("AccessDeniedException", "You are not allowed to do this."),
+        404 => ("ResourceNotFoundException", "It is not there."),
         503 => ("ThrottlingException", "Slow down."),
         _ => ("InternalServerError", "We encountered an internal error."),
     };
@@ -288,6 +289,7 @@ fn refusal(status: u16, line: &str) -> Response<Body> {
     if line.starts_with("s3 ") {
         let code = match status {
             403 => "AccessDenied",
+            404 => "NoSuchKey",
             503 => "SlowDown",
             _ => "InternalError",
         };

@@ -215,3 +215,45 @@ async fn a_tweet_is_deleted_by_its_name_and_its_slot_stays_taken() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_failed_is_overridden_for_a_new_run_and_not_for_its_redrive() {
+    let machine = Machine::asking().await;
+    let terminal = Terminal::new(&machine);
+    let post = name(DATE);
+    let broken = Kind::Html { status: 500 };
+    machine.openai.fail(Fault::always("images", broken));
+    let ended = machine.run_date(DATE).await;
+    assert_eq!(ended.status, "FAILED", "{ended:?}");
+    machine.failed_record(DATE).await;
+    machine.openai.clear_faults();
+    let skip = ["skip", &post, "--reason", "no"];
+    let said = terminal.spooky(&skip).await.refused();
+    assert!(said.contains("was not sent"), "{said}");
+    let caption = ["override", &post, "--caption", "By hand"];
+    let said = terminal.spooky(&caption).await.ok();
+    assert!(said.contains("run --again"), "{said}");
+
+    let redrive = ["redrive", &post];
+    let approve = async {
+        let post = post.parse().unwrap();
+        let asked = until("the approval", async || {
+            let asked = machine.cloud.table.approval(&post, 1).await.unwrap()?;
+            asked.task_token.is_some().then_some(asked)
+        })
+        .await;
+        let said = terminal.spooky(&caption).await.refused();
+        assert!(said.contains("has begun"), "{said}");
+        let post = post.to_string();
+        terminal.spooky(&["approve", &post]).await.ok();
+        asked
+    };
+    let (said, asked) = tokio::join!(terminal.spooky(&redrive), approve);
+    assert!(said.ok().contains("posted"));
+    let tweets = machine.x.tweets();
+    assert!(
+        tweets.len() == 1 && tweets[0].text == asked.caption,
+        "{tweets:?}"
+    );
+    assert_ne!(asked.caption, "By hand");
+}

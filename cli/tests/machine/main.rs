@@ -12,6 +12,7 @@ mod notices;
 mod operate;
 mod page;
 mod restart;
+mod runbook;
 mod setting;
 mod telemetry;
 mod visit;

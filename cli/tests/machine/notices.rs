@@ -1,12 +1,11 @@
 //! Who is told of how runs end, by the whole machine.
 
 use aws_sdk_lambda::primitives::Blob;
-use ministack::Mail;
 use post_record::Outcome;
 use serde_json::{Value, json};
 use stand_ins::{Fault, Kind};
 
-use crate::setting::{BOT, Machine, SECRETS, Terminal};
+use crate::setting::{BOT, Machine, SECRETS, Terminal, commands};
 
 const DATE: &str = "2026-10-30";
 const POST: &str = "spooky-days/2026-10-30/1";
@@ -54,15 +53,6 @@ const TELLING: [(&str, &str); 2] = [
     ("posted = false", "posted = true"),
 ];
 
-/// The commands that a notice names, without their `spooky`.
-fn commands(mail: &Mail) -> Vec<Vec<&str>> {
-    let lines = mail.body_text.lines();
-    lines
-        .filter_map(|line| line.trim().strip_prefix("spooky "))
-        .map(|command| command.split(' ').collect())
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_run_mails_one_notice_whose_command_mends_it_and_late_events_mail_nothing() {
     let machine = Machine::telling().await;
@@ -77,10 +67,10 @@ async fn a_failed_run_mails_one_notice_whose_command_mends_it_and_late_events_ma
     assert_eq!(notices[0].to, ["owner@example.org"]);
     let subject = "spooky-days/2026-10-30/1 failed in PostTweet: ";
     assert!(notices[0].subject.starts_with(subject), "{notices:?}");
-    assert_eq!(commands(&notices[0]), [["redrive", POST]]);
+    assert_eq!(commands(&notices[0]), [format!("redrive {POST}")]);
 
     machine.x.clear_faults();
-    let said = terminal.spooky(&commands(&notices[0])[0]).await;
+    let said = terminal.types(commands(&notices[0])[0], &[], &[]).await;
     assert!(said.ok().contains("posted"));
     let notices = machine.notices(2).await;
     let tweet = &machine.x.tweets()[0].id;
@@ -116,6 +106,7 @@ async fn a_failed_run_mails_one_notice_whose_command_mends_it_and_late_events_ma
 #[tokio::test(flavor = "multi_thread")]
 async fn a_duplicate_that_fails_leaves_the_post_alone_and_says_so() {
     let machine = Machine::telling().await;
+    let terminal = Terminal::new(&machine);
     let ended = machine.run_date(DATE).await;
     assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
     machine.notices(1).await;
@@ -132,7 +123,9 @@ async fn a_duplicate_that_fails_leaves_the_post_alone_and_says_so() {
         notices[1].subject,
         format!("A second execution for {POST} failed; the slot is not touched")
     );
-    assert_eq!(commands(&notices[1]), [["show", POST]]);
+    assert_eq!(commands(&notices[1]), [format!("show {POST}")]);
+    let said = terminal.types(commands(&notices[1])[0], &[], &[]).await;
+    assert!(said.ok().contains(&ended.execution));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,27 +142,14 @@ async fn the_commands_of_an_unconfirmed_post_end_it_with_one_tweet() {
     let text = &notices[0].body_text;
     assert!(text.contains("nobody knows whether it is on X"), "{text}");
     let tweet = machine.x.tweets()[0].id.clone();
-    let [found, lost] = &commands(&notices[0])[..] else {
+    let [attach, redrive, again] = commands(&notices[0])[..] else {
         panic!("{text}");
     };
-    assert!(
-        lost.starts_with(&["redrive", POST, "--post-again"]),
-        "{text}"
-    );
-    let (attach, redrive) = found
-        .join(" ")
-        .split_once(" && spooky ")
-        .map(|(a, b)| (a.to_owned(), b.to_owned()))
-        .unwrap();
-    let attach = attach.replace(
-        "<address of the tweet>",
-        &format!("https://x.com/i/status/{tweet}"),
-    );
+    assert_eq!(again, format!("redrive {POST} --post-again --reason …"));
+    let address = format!("https://x.com/i/status/{tweet}");
     for command in [attach, redrive] {
-        terminal
-            .spooky(&command.split(' ').collect::<Vec<_>>())
-            .await
-            .ok();
+        let open = [("<address of the tweet>", address.as_str())];
+        terminal.types(command, &open, &[]).await.ok();
     }
     let record = machine.record(DATE).await.unwrap();
     assert_eq!(record.outcome, Some(Outcome::Posted));
@@ -196,10 +176,10 @@ async fn a_run_that_fails_before_its_claim_is_told_with_its_execution_and_to_who
     );
     assert_eq!(
         commands(&notices[0]),
-        [["redrive", ended.execution.as_str()]]
+        [format!("redrive {}", ended.execution)]
     );
     machine.edit_bot(&TELLING).await;
-    let said = terminal.spooky(&commands(&notices[0])[0]).await;
+    let said = terminal.types(commands(&notices[0])[0], &[], &[]).await;
     assert!(said.ok().contains("posted"));
     assert_eq!(machine.notices(2).await[1].to, ["owner@example.org"]);
 }

@@ -85,7 +85,7 @@ impl Machine {
     }
 
     /// Sets attributes of a slot's item.
-    async fn set(&self, date: &str, changes: &[(&str, AttributeValue)]) {
+    pub async fn set(&self, date: &str, changes: &[(&str, AttributeValue)]) {
         let post = post(date, 1);
         for (name, value) in changes {
             let request = self.cloud.dynamodb.update_item().table_name(TABLE);

@@ -308,6 +308,18 @@ impl Terminal {
         self.typing(arguments, "").await
     }
 
+    /// Types a command that a mail names, with what the mail leaves open filled in.
+    pub async fn types(&self, command: &str, open: &[(&str, &str)], more: &[&str]) -> Said {
+        let mut command = command.replace("--reason …", "--reason 'the mail says so'");
+        for (blank, filled) in open {
+            command = command.replace(blank, filled);
+        }
+        assert!(!command.contains(['…', '<']), "{command} is left open");
+        let words = shlex::split(&command).unwrap();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.spooky(&[&words[..], more].concat()).await
+    }
+
     /// Runs the command with something on its standard input.
     pub async fn typing(&self, arguments: &[&str], input: &str) -> Said {
         use tokio::io::AsyncWriteExt;
@@ -347,6 +359,15 @@ impl Terminal {
             .spawn()
             .unwrap()
     }
+}
+
+/// The commands that a notice names, in their order, without their `spooky`.
+pub fn commands(mail: &Mail) -> Vec<&str> {
+    let lines = mail.body_text.lines();
+    lines
+        .filter_map(|line| line.trim().strip_prefix("spooky "))
+        .flat_map(|line| line.split(" && spooky "))
+        .collect()
 }
 
 /// Whether docs/cli.md tells of each field of a command's answer.

@@ -236,7 +236,10 @@ pub fn ended(post: &PostId, record: &Record) -> Option<Notice> {
             Kind::Refused,
             "was not posted: OpenAI would not paint it, however softly asked".to_owned(),
             vec![
-                Step::by_hand("Give the day a milder scene in calendar.toml, and deploy"),
+                Step::with(
+                    "Give the slot a milder scene; for the next years, the day one in calendar.toml",
+                    format!("spooky override {post} --scene …"),
+                ),
                 Step::with(
                     "Then run the slot again, if it still makes sense",
                     run_again,
@@ -350,31 +353,32 @@ impl Failed<'_> {
         if armed && mend != Mend::Look {
             mend = Mend::Redrive;
         }
-        let run_again = Step::with(
-            "Or give it up and run the slot again, with a new picture, a new approval and another text",
-            format!("spooky run --again {post} --reason …"),
-        );
+        let reword = format!("spooky override {post} --caption …");
+        let run_again = match self.record {
+            Some(_) => format!("spooky run --again {post} --reason …"),
+            None => run(post),
+        };
         let redrive = match self.record {
             Some(_) => format!("spooky redrive {post}"),
             // Without a claim only the execution says what is to be redriven.
             None => format!("spooky redrive {}", self.execution),
         };
         let mut todo = Vec::new();
-        if !words.first.is_empty() {
-            todo.push(Step::by_hand(capital(words.first)));
+        let first = capital(words.first);
+        if mend == Mend::Reword {
+            todo.push(Step::with(first, reword.clone()));
+        } else if !first.is_empty() {
+            todo.push(Step::by_hand(first));
         }
         match mend {
             Mend::Redrive => {
                 todo.push(Step::with("Go on from the state that failed", redrive));
                 todo.extend(self.console());
             }
-            Mend::RunAgain => todo.push(match self.record {
-                Some(_) => Step::with(
-                    "Run the slot again, with a new pick and a new approval; a redrive would fail in the same way",
-                    format!("spooky run --again {post} --reason …"),
-                ),
-                None => Step::with("Run the slot", run(post)),
-            }),
+            Mend::RunAgain | Mend::Reword => todo.push(Step::with(
+                "Run the slot again, with a new pick and a new approval; a redrive would fail in the same way",
+                run_again,
+            )),
             Mend::Look => {
                 todo.push(Step::by_hand("Look at the account on X"));
                 todo.push(Step::with(
@@ -392,7 +396,14 @@ impl Failed<'_> {
                     "If the tweet is this post's, record it, and redrive the run so that it ends",
                     format!("spooky attach {post} <address of the tweet> && {redrive}"),
                 ));
-                todo.push(run_again);
+                todo.push(Step::with(
+                    "If not, give the slot another caption, since X takes no text twice",
+                    reword,
+                ));
+                todo.push(Step::with(
+                    "Then run the slot again, with a new approval",
+                    run_again,
+                ));
             }
             Mend::Nothing => todo.push(Step::with(
                 "See who holds the slot; there is nothing to mend",

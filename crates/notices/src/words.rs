@@ -7,6 +7,8 @@ pub(crate) enum Mend {
     Redrive,
     /// A new run: going on would fail in the same way.
     RunAgain,
+    /// A new run with another caption: with this one it would fail in the same way.
+    Reword,
     /// Nobody knows whether it is on X: a person looks.
     Look,
     /// X has the text already: a person looks.
@@ -28,7 +30,7 @@ pub(crate) struct Words {
 
 /// The words for an error name, if it has words of its own.
 pub(crate) fn words(error: &str) -> Option<Words> {
-    use Mend::{Look, LookForTheSame, Nothing, Redrive, RunAgain};
+    use Mend::{Look, LookForTheSame, Nothing, Redrive, Reword, RunAgain};
     let (what, first, mend) = match error {
         "BotFilesInvalid" => (
             "bot.toml or calendar.toml of the bot has problems",
@@ -37,8 +39,8 @@ pub(crate) fn words(error: &str) -> Option<Words> {
         ),
         "CaptionRejected" => (
             "there is no caption for this day that X would take",
-            "give the day a shorter caption in calendar.toml, and deploy",
-            RunAgain,
+            "give the slot a shorter caption, or the day one in calendar.toml",
+            Reword,
         ),
         "RateLimited" => (
             "OpenAI or X wants fewer requests, for longer than the retries last",
@@ -110,7 +112,11 @@ pub(crate) fn words(error: &str) -> Option<Words> {
             Look,
         ),
         "PictureRejected" => ("X refuses the picture or its alt text", "", RunAgain),
-        "TweetRejected" => ("X refuses this tweet, and would again", "", RunAgain),
+        "TweetRejected" => (
+            "X refuses this tweet, and would again",
+            "give the slot another caption, if the text is what X refuses",
+            Reword,
+        ),
         "DuplicateTweet" => (
             "X says that the account has just posted this text",
             "",

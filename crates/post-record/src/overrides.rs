@@ -18,7 +18,7 @@ use crate::{
     settings, text,
 };
 
-/// How long an override is kept after its date, in seconds; what came of it is in the audit trail.
+/// How long an override is kept after its date and after it was set, in seconds; what came of it is in the audit trail.
 const KEPT: i64 = 30 * 24 * 60 * 60;
 
 /// What a slot to come gets instead of what the bot's files say: nothing, or another day or other words.
@@ -45,8 +45,8 @@ pub struct Override {
     pub at: Timestamp,
 }
 
-/// Nobody holds the slot, or its run has ended without a post.
-const STILL_OPEN: &str = "attribute_not_exists(pk) OR (attribute_exists(outcome) AND ledger <> :posted AND ledger <> :armed)";
+/// Nobody holds the slot, or its run has ended or failed without a post.
+const STILL_OPEN: &str = "attribute_not_exists(pk) OR ((attribute_exists(outcome) OR attribute_exists(failure)) AND ledger <> :posted AND ledger <> :armed)";
 
 impl Override {
     /// The number of its slot.
@@ -113,7 +113,7 @@ impl Table {
     }
 
     /// Overrides a slot; an earlier override is replaced. Refused once an execution holds the slot, unless that has
-    /// ended without a post.
+    /// ended or failed without a post. A redrive of one that failed keeps its pick.
     pub async fn override_slot(
         &self,
         post: &PostId,
@@ -129,7 +129,7 @@ impl Table {
             .date
             .to_datetime(Time::midnight())
             .to_zoned_datetime(TimeZone::UTC)
-            .map_or(now, |date| date.timestamp());
+            .map_or(now, |date| date.timestamp().max(now));
         item.insert(
             "expiresAt".to_owned(),
             number(forgotten.as_second().saturating_add(KEPT)),

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::Client;
 use jiff::{SignedDuration, Timestamp};
 use ministack::MiniStack;
 use post_record::{
-    Arm, Armed, Change, Claim, Ledger, Operator, Outcome, Override, PostId, Record, Switch, Table,
+    Arm, Armed, Change, Claim, Failure, Ledger, Operator, Outcome, Override, PostId, Record,
+    Switch, Table,
 };
 use serde_json::json;
 
@@ -340,6 +341,17 @@ async fn a_slot_is_claimed_only_with_the_override_that_was_seen_and_overridden_o
     assert_eq!(held.execution, OLD);
     let undone = table.undo_override(&post, &operator(), later(2)).await;
     assert!(matches!(undone.unwrap(), Change::Refused(Some(_))));
+    // A run that failed may be run again.
+    let failure = Failure {
+        status: "FAILED".to_owned(),
+        state: Some("PostTweet".to_owned()),
+        error: Some("TweetRejected".to_owned()),
+        cause: None,
+        redrive_count: 0,
+        at: later(2),
+    };
+    assert!(table.fail(&post, OLD, &failure).await.unwrap());
+    assert!(matches!(put(&third, later(3)).await, Change::Made));
     let finished = table
         .finish(&post, OLD, Outcome::Expired, None, &json!({}), later(3))
         .await;
@@ -358,6 +370,7 @@ async fn a_slot_is_claimed_only_with_the_override_that_was_seen_and_overridden_o
     assert_eq!(
         told,
         [
+            ("overridden", "Ada"),
             ("overridden", "Ada"),
             ("overridden", "Ada"),
             ("overridden", "Ada"),
