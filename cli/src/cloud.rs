@@ -352,6 +352,16 @@ impl Ended {
             None => outcome.to_owned(),
         }
     }
+
+    /// Where and why it failed, in a line. One that was stopped or has timed out has no error of its own.
+    pub fn fails(&self) -> String {
+        let state = self.states.last().map_or("no state", |state| &state.name);
+        let error = self.error.as_deref().unwrap_or(&self.status);
+        match &self.cause {
+            Some(cause) => format!("in {state}: {error} {cause}"),
+            None => format!("in {state}: {error}"),
+        }
+    }
 }
 
 /// A state of an execution.

@@ -249,11 +249,8 @@ impl Demo {
     ) -> anyhow::Result<Value> {
         ensure!(
             ended.status == "SUCCEEDED",
-            "the execution is {} in {}: {}: {}",
-            ended.status,
-            ended.states.last().map_or("no state", |state| &state.name),
-            ended.error.as_deref().unwrap_or("no error name"),
-            ended.cause.as_deref().unwrap_or("no cause"),
+            "the execution failed {}",
+            ended.fails()
         );
         let out = ministack::target_directory().join("demo");
         std::fs::create_dir_all(&out)?;

@@ -248,7 +248,7 @@ impl Redrive {
             state,
         };
         let progress = Progress::new();
-        progress.note(&plan.says(record.as_ref()));
+        progress.note(&plan.says(record.as_ref(), run.last().status.as_str()));
         drop(progress);
         if self.post_again {
             if !self.yes {
@@ -287,10 +287,8 @@ impl Redrive {
         }
         ensure!(
             ended.status == "SUCCEEDED",
-            "{post} failed again, in {}: {} {}",
-            ended.states.last().map_or("no state", |state| &state.name),
-            ended.error.as_deref().unwrap_or(&ended.status),
-            ended.cause.as_deref().unwrap_or_default()
+            "{post} failed again, {}",
+            ended.fails()
         );
         Ok(())
     }
@@ -329,7 +327,8 @@ impl Redrive {
 }
 
 impl Plan {
-    fn says(&self, record: Option<&Record>) -> String {
+    /// In words; one that was stopped or has timed out has a status and no error.
+    fn says(&self, record: Option<&Record>, status: &str) -> String {
         let tweet = match record.map(|record| record.ledger) {
             Some(Ledger::Posted) => "it is on X already",
             Some(Ledger::Armed) if self.post_again => "it is sent once more",
@@ -337,7 +336,7 @@ impl Plan {
             _ => "it was not sent",
         };
         format!(
-            "{} failed in {} ({}): {}\n\
+            "{} failed in {}: {}{}\n\
              what runs again: {}, and what follows it\n\
              the tweet:       {tweet}\n\
              paid already:    ${:.2}\n\
@@ -345,8 +344,10 @@ impl Plan {
              the slot:        {}",
             self.post,
             self.state,
-            self.error.as_deref().unwrap_or("no error name"),
-            self.cause.as_deref().unwrap_or("no cause"),
+            self.error.as_deref().unwrap_or(status),
+            self.cause
+                .as_ref()
+                .map_or(String::new(), |cause| format!(" {cause}")),
             self.state,
             self.paid_usd,
             self.may_cost_usd,

@@ -81,17 +81,13 @@ impl Run {
         }
         ensure!(
             ended.status == "SUCCEEDED" || !self.dry_run,
-            "{post} failed in {}: {} {}; look at it with `spooky show {execution}`, mend it, and run it again",
-            ended.states.last().map_or("no state", |state| &state.name),
-            ended.error.as_deref().unwrap_or(&ended.status),
-            ended.cause.as_deref().unwrap_or_default()
+            "{post} failed {}; look at it with `spooky show {execution}`, mend it, and run it again",
+            ended.fails()
         );
         ensure!(
             ended.status == "SUCCEEDED",
-            "{post} failed in {}: {} {}; look at it with `spooky show {execution}`, and go on with `spooky redrive {execution}`",
-            ended.states.last().map_or("no state", |state| &state.name),
-            ended.error.as_deref().unwrap_or(&ended.status),
-            ended.cause.as_deref().unwrap_or_default()
+            "{post} failed {}; look at it with `spooky show {execution}`, and go on with `spooky redrive {execution}`",
+            ended.fails()
         );
         Ok(())
     }

@@ -209,7 +209,7 @@ async fn a_failed_run_on_aws_is_redriven_by_the_api_after_saying_what_that_means
         ])
         .await;
     for part in [
-        "failed in PostTweet (Unauthorized): X says 401",
+        "failed in PostTweet: Unauthorized X says 401",
         "paid already:    $0.04",
         "may cost:        $0.02",
         "is not late",

@@ -251,3 +251,32 @@ async fn what_the_digest_tells_of_is_mended_by_its_command() {
     cloud.run_watchdog().await.unwrap();
     assert_eq!(machine.notices(2).await.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_has_stopped_goes_on_by_the_command_of_its_notice() {
+    let waiting = Waiting::new(&[]).await;
+    let machine = &waiting.machine;
+    let terminal = Terminal::new(machine);
+    let stop = machine.cloud.sfn.stop_execution();
+    let stop = stop.execution_arn(&waiting.execution);
+    stop.send().await.unwrap();
+    let mail = machine.told(1, "failed").await;
+    assert!(mail.subject.contains("somebody stopped it"), "{mail:?}");
+    let [redrive, ..] = commands(&mail)[..] else {
+        panic!("{}", mail.body_text);
+    };
+    let post = name("2026-10-30");
+    assert_eq!(redrive, format!("redrive {post}"));
+    let approve = async {
+        until("the approval", async || {
+            let said = terminal.spooky(&["approve", &post]).await;
+            (said.code == Some(0)).then_some(())
+        })
+        .await;
+    };
+    let (said, ()) = tokio::join!(terminal.types(redrive, &[], &[]), approve);
+    assert!(said.err.contains("AwaitApproval: ABORTED\n"), "{said:?}");
+    assert!(said.ok().contains("posted"));
+    assert_eq!(machine.x.tweets().len(), 1);
+    assert_eq!(machine.openai.paid(), 1);
+}
