@@ -204,12 +204,13 @@ async fn state(cloud: &Cloud, bot: &str, json: bool, now: Timestamp) -> anyhow::
     let paused = switch.filter(|switch| !switch.is_over(now));
     let armed = cloud.table.armed(bot).await?;
     let armed: Vec<Record> = armed.into_iter().collect::<Result<_, _>>()?;
-    // Kept for a month, and of interest until their date is over everywhere.
+    // Kept for a month, and of interest until their date, or that on which they were set, is over everywhere.
     let yesterday = now.to_zoned_datetime(TimeZone::UTC).date().yesterday()?;
     let mut overrides = cloud.table.overrides(bot).await?;
     overrides.retain(|over| {
         let post: Result<PostId, _> = over.post.parse();
-        post.is_ok_and(|post| post.date >= yesterday)
+        let set = over.at.to_zoned_datetime(TimeZone::UTC).date();
+        post.is_ok_and(|post| post.date.max(set) >= yesterday)
     });
     if json {
         let listed: Vec<Value> = armed

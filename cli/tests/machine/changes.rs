@@ -233,6 +233,9 @@ async fn a_run_that_failed_is_overridden_for_a_new_run_and_not_for_its_redrive()
     let caption = ["override", &post, "--caption", "By hand"];
     let said = terminal.spooky(&caption).await.ok();
     assert!(said.contains("run --again"), "{said}");
+    // Its date is over, and it still counts.
+    let status = terminal.spooky(&["status", "--json"]).await.json();
+    assert_eq!(status["overrides"][0]["post"], post, "{status}");
 
     let redrive = ["redrive", &post];
     let approve = async {

@@ -218,7 +218,7 @@ async fn a_redrive_says_what_it_will_do_and_who_did_it_is_on_record() {
     let arguments = ["redrive", &name(DATE), "--by", "Ada", "--reason", "X is up"];
     let said = terminal.spooky(&arguments).await;
     for part in [
-        "failed in PostTweet (ServiceUnavailable)",
+        "failed in PostTweet: ServiceUnavailable",
         "PostTweet, and what follows it",
         "it was not sent",
         "may cost:        $0.02",

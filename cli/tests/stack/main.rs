@@ -245,6 +245,26 @@ impl Stack {
         panic!("nobody was asked");
     }
 
+    /// Types a command of an operator's, and gives what it answers.
+    async fn spooky(&self, arguments: &[&str]) -> Value {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_spooky"));
+        command.args(["--env", "dev"]).args(arguments).arg("--json");
+        for (name, value) in [
+            ("AWS_ENDPOINT_URL", self.ministack.url()),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("USER", "operator"),
+        ] {
+            command.env(name, value);
+        }
+        let said = command.env_remove("AWS_PROFILE").output().await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(said.status.success(), "{}", text(&said.stderr));
+        serde_json::from_slice(&said.stdout).unwrap()
+    }
+
     /// Approves on the page, through the HTTP API.
     async fn approve(&self, link: &str) {
         let url: reqwest::Url = link.parse().unwrap();
@@ -323,6 +343,16 @@ async fn the_stack_as_it_is_deployed_runs_a_day_with_the_rights_of_the_table_and
     assert_eq!(stack.x.tweets().len(), 1);
     assert_eq!(stack.openai.requests().len(), 1);
     assert_eq!(stack.account.mails().await.unwrap().len(), mails);
+
+    // What an operator looks at after a deployment, and the way back.
+    let doctor = stack.spooky(&["doctor"]).await;
+    assert_eq!(doctor["failed"], 0, "{doctor}");
+    let name = post.to_string();
+    let deleted = stack
+        .spooky(&["delete", &name, "--yes", "--reason", "the proof"])
+        .await;
+    assert_eq!(deleted["id"], tweets[0].id, "{deleted}");
+    assert!(stack.x.tweets()[0].deleted_at.is_some());
 
     // A failure is recorded by the rule, and told.
     let execution = stack

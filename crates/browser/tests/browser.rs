@@ -486,10 +486,19 @@ async fn a_dropped_browser_leaves_nothing_behind() {
     assert!(error.contains(": Chromium has ended"), "{error}");
 }
 
-#[test]
-fn a_browser_ends_with_a_killed_test() {
+#[tokio::test]
+async fn a_browser_ends_with_a_killed_test() {
+    // This test again, as the one that is killed.
+    if std::env::var_os(KILLED).is_some() {
+        return stay_up().await;
+    }
     let mut test = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "--nocapture", "stays_up"])
+        .args([
+            "--exact",
+            "--nocapture",
+            "a_browser_ends_with_a_killed_test",
+        ])
+        .env(KILLED, "yes")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -514,11 +523,12 @@ fn a_browser_ends_with_a_killed_test() {
     }
 }
 
-/// The test that is killed, while its page is busy.
-#[tokio::test]
-#[ignore = "only for a_browser_ends_with_a_killed_test"]
-#[allow(clippy::print_stdout)]
-async fn stays_up() {
+/// Set in the process that is killed.
+const KILLED: &str = "BROWSER_TEST_KILLED";
+
+/// What is killed, while its page is busy.
+#[expect(clippy::print_stdout, reason = "the test reads it")]
+async fn stay_up() {
     let browser = Browser::start().await.unwrap();
     let page = browser.page(&Options::default()).await.unwrap();
     println!("running in {}", browser.directory().display());
