@@ -1,6 +1,10 @@
 //! `spooky demo`.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Context, bail, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -65,7 +69,11 @@ pub(crate) struct Providers {
 
 impl Servers {
     /// Starts the stand-ins that are needed. Missing keys are named before anything is started.
-    pub(crate) async fn start(&self, directory: Option<PathBuf>) -> anyhow::Result<Providers> {
+    pub(crate) async fn start(
+        &self,
+        bot: &str,
+        directory: Option<PathBuf>,
+    ) -> anyhow::Result<Providers> {
         let mut missing = Vec::new();
         let mut variable = |live: bool, name: &'static str, other: &str| match std::env::var(name) {
             Ok(value) if !value.is_empty() => value,
@@ -138,7 +146,7 @@ impl Servers {
                 openai_url,
                 openai_key,
                 x_url,
-                x_credentials,
+                x_credentials: BTreeMap::from([(bot.to_owned(), x_credentials)]),
                 review_key: stand_in_review_key(),
                 lease_seconds: 90,
                 timeouts: HashMap::new(),
@@ -169,7 +177,7 @@ impl Demo {
         let files = Files::read(&self.which.bot)?;
         let progress = Progress::new();
         let date = self.next_date(&files, &progress)?;
-        let providers = self.servers.start(None).await?;
+        let providers = self.servers.start(&self.which.bot, None).await?;
         progress.step("building the functions");
         let zips = cloud::build_functions().await?;
         progress.step("starting the local cloud");

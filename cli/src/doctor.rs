@@ -10,6 +10,7 @@ use bot_files::{Pick, Policy};
 use clap::Args;
 use jiff::Timestamp;
 use post_record::{Micros, Record};
+use provider_secrets::x_credentials_id;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -116,7 +117,7 @@ impl Doctor {
         let (environments, found) = functions_of(&cloud).await?;
         checks.extend(found);
         checks.extend(made("table", table(&cloud).await));
-        checks.extend(made("secrets", secrets(&cloud).await));
+        checks.extend(made("secrets", secrets(&cloud, bot).await));
         checks.extend(made("rule on failed executions", rule(&cloud).await));
         checks.extend(made("approval page", approval_page(&environments).await));
         let files = Files::deployed(&cloud, bot).await;
@@ -141,7 +142,7 @@ impl Doctor {
             )),
         }
         checks.extend(made("switch", switch(&cloud, bot, now).await));
-        checks.extend(made("canaries", canaries(&cloud).await));
+        checks.extend(made("canaries", canaries(&cloud, bot).await));
         let count = |verdict| {
             let of = checks.iter().filter(|check| check.verdict == verdict);
             of.count()
@@ -288,7 +289,7 @@ async fn functions_of(
                 .map(String::as_str)
                 .unwrap_or_default();
             let right = match variable.as_str() {
-                "TABLE_NAME" => value == cloud.name,
+                "TABLE_NAME" | "SECRETS_PREFIX" => value == cloud.name,
                 "IMAGE_BUCKET" => value == cloud.image_bucket,
                 "BOT_FILES_BUCKET" => value == cloud.bot_files_bucket,
                 // Longer than an invocation can last, or two could send.
@@ -354,10 +355,13 @@ async fn table(cloud: &Cloud) -> anyhow::Result<Vec<Check>> {
 }
 
 /// Whether each secret has a value. What is in it is tried by the canaries, since only functions may read it.
-async fn secrets(cloud: &Cloud) -> anyhow::Result<Vec<Check>> {
+async fn secrets(cloud: &Cloud, bot: &str) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::new();
-    for name in ["openai", "x-credentials", "review"] {
-        let name = format!("{}/{name}", cloud.name);
+    for name in [
+        format!("{}/openai", cloud.name),
+        x_credentials_id(&cloud.name, bot),
+        format!("{}/review", cloud.name),
+    ] {
         let what = format!("secret {name}");
         let fix = format!(
             "put its value: `aws secretsmanager put-secret-value --secret-id {name} --secret-string file://…`"
@@ -668,9 +672,10 @@ async fn switch(cloud: &Cloud, bot: &str, now: Timestamp) -> anyhow::Result<Vec<
 }
 
 /// What the watchdog finds out with the functions' own rights: whether X and OpenAI take the credentials.
-async fn canaries(cloud: &Cloud) -> anyhow::Result<Vec<Check>> {
+async fn canaries(cloud: &Cloud, bot: &str) -> anyhow::Result<Vec<Check>> {
     let what = "canaries";
-    let answer = cloud.invoke("watchdog", &json!({"canaries": true})).await?;
+    let payload = json!({"canaries": true, "bot": bot});
+    let answer = cloud.invoke("watchdog", &payload).await?;
     let Some(found) = answer["checks"].as_array() else {
         let said = match answer["errorMessage"].as_str() {
             Some(error) => format!("the watchdog failed: {error}"),

@@ -68,7 +68,10 @@ impl Local {
             .ok()
             .and_then(|text| serde_json::from_slice::<Place>(&text).ok())
             .and_then(|place| place.url.rsplit(':').next()?.parse().ok());
-        let providers = self.servers.start(Some(directory.join("timeline"))).await?;
+        let providers = self
+            .servers
+            .start(&self.which.bot, Some(directory.join("timeline")))
+            .await?;
         let progress = Progress::new();
         progress.step("building the functions");
         let zips = cloud::build_functions().await?;

@@ -15,6 +15,7 @@ use aws_sdk_lambda::{
 };
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use ministack::Account;
+use provider_secrets::x_credentials_id;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stand_ins::x::Credentials;
@@ -51,8 +52,8 @@ pub struct Settings {
     pub openai_key: String,
     /// Where X is.
     pub x_url: String,
-    /// The keys of X.
-    pub x_credentials: Credentials,
+    /// The X credentials of each bot, by the bot's name.
+    pub x_credentials: BTreeMap<String, Credentials>,
     /// The signing key of the approval page's links, base64.
     pub review_key: String,
     /// How long an invocation of `post-tweet` may still send.
@@ -150,15 +151,24 @@ impl Cloud {
             .context("making the table")?;
         cloud.make_buckets().await.context("making the buckets")?;
         let openai_secret = cloud
-            .make_secret("openai", &json!({"apiKey": settings.openai_key}))
+            .make_secret(
+                &format!("{}/openai", cloud.name),
+                &json!({"apiKey": settings.openai_key}),
+            )
             .await
             .context("making the secret of OpenAI")?;
-        let x_secret = cloud
-            .make_secret("x-credentials", &json!(settings.x_credentials))
-            .await
-            .context("making the secret of X")?;
+        for (bot, credentials) in &settings.x_credentials {
+            let id = x_credentials_id(&cloud.name, bot);
+            cloud
+                .make_secret(&id, &json!(credentials))
+                .await
+                .with_context(|| format!("creating the secret {id}"))?;
+        }
         let review_secret = cloud
-            .make_secret("review", &json!({"current": settings.review_key}))
+            .make_secret(
+                &format!("{}/review", cloud.name),
+                &json!({"current": settings.review_key}),
+            )
             .await
             .context("making the secret of the approval page")?;
         cloud
@@ -187,7 +197,7 @@ impl Cloud {
             ("IMAGE_BUCKET", cloud.image_bucket.as_str()),
             ("OPENAI_SECRET_ARN", openai_secret.as_str()),
             ("OPENAI_BASE_URL", settings.openai_url.as_str()),
-            ("X_CREDENTIALS_SECRET_ARN", x_secret.as_str()),
+            ("SECRETS_PREFIX", cloud.name.as_str()),
             ("X_API_BASE_URL", settings.x_url.as_str()),
             ("LEASE_SECONDS", lease.as_str()),
             ("REVIEW_SECRET_ARN", review_secret.as_str()),
@@ -254,11 +264,10 @@ impl Cloud {
     }
 
     async fn make_secret(&self, name: &str, value: &Value) -> anyhow::Result<String> {
-        let name = format!("{}/{name}", self.name);
         let made = self
             .secrets
             .create_secret()
-            .name(&name)
+            .name(name)
             .secret_string(value.to_string())
             .send()
             .await;
@@ -271,7 +280,7 @@ impl Cloud {
             {
                 self.secrets
                     .put_secret_value()
-                    .secret_id(&name)
+                    .secret_id(name)
                     .secret_string(value.to_string())
                     .send()
                     .await?

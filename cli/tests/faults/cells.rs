@@ -489,7 +489,7 @@ pub fn cells() -> Vec<Cell> {
         Cell::stays(
             "PostTweet",
             "the secret is empty",
-            vec![Cause::Secret("x-credentials")],
+            vec![Cause::Secret("spooky-days/x-credentials")],
             "SecretUnusable",
         ),
         Cell::ends(

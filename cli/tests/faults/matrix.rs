@@ -201,7 +201,7 @@ impl Lane<'_> {
         self.put_secret("openai", &json!({"apiKey": openai_key}))
             .await;
         let keys = json!({"apiKey": "key", "apiKeySecret": x_key_secret, "accessToken": "42-token", "accessTokenSecret": x_token_secret});
-        self.put_secret("x-credentials", &keys).await;
+        self.put_secret("spooky-days/x-credentials", &keys).await;
     }
 
     /// Answers whatever the post's approvers are asked, for as long as it is waited for.

@@ -41,14 +41,14 @@ async fn a_deployment_that_is_well_is_said_to_be_and_nothing_is_done_to_it() {
         "deployment",
         "clock of this machine",
         "clock",
-        "X credentials",
+        "X credentials of spooky-days",
         "OpenAI key",
         "budget",
         "state machine",
         "function pick-day",
         "function watchdog",
         "table",
-        "secret daily-post-local/x-credentials",
+        "secret daily-post-local/spooky-days/x-credentials",
         "rule on failed executions",
         "approval page",
         "bot.toml",
@@ -138,7 +138,7 @@ async fn each_thing_that_is_wrong_is_named_with_its_fix() {
     let delete = cloud
         .secrets
         .delete_secret()
-        .secret_id("daily-post-local/x-credentials");
+        .secret_id("daily-post-local/spooky-days/x-credentials");
     delete.recovery_window_in_days(7).send().await.unwrap();
     let delete = cloud
         .secrets
@@ -197,7 +197,7 @@ async fn each_thing_that_is_wrong_is_named_with_its_fix() {
         (
             "function post-tweet",
             "fail",
-            "the variable X_CREDENTIALS_SECRET_ARN is missing",
+            "the variable SECRETS_PREFIX is missing",
         ),
         (
             "function post-tweet",
@@ -206,7 +206,7 @@ async fn each_thing_that_is_wrong_is_named_with_its_fix() {
         ),
         ("state machine", "warn", "it differs in StoreImage"),
         (
-            "secret daily-post-local/x-credentials",
+            "secret daily-post-local/spooky-days/x-credentials",
             "fail",
             "marked for deletion",
         ),

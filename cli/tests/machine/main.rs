@@ -541,7 +541,7 @@ async fn missing_and_malformed_secrets_and_a_missing_table_are_named() {
     );
     put("openai", &json!({"apiKey": SECRETS[0]}).to_string()).await;
 
-    put("x-credentials", "not JSON but secret").await;
+    put("spooky-days/x-credentials", "not JSON but secret").await;
     let ended = machine.run_date("2026-10-27").await;
     assert_eq!(ended.error.as_deref(), Some("SecretUnusable"));
     assert_eq!(last_state(&ended).0, "PostTweet");
@@ -555,7 +555,7 @@ async fn missing_and_malformed_secrets_and_a_missing_table_are_named() {
         .cloud
         .secrets
         .delete_secret()
-        .secret_id(secret("x-credentials"))
+        .secret_id(secret("spooky-days/x-credentials"))
         .force_delete_without_recovery(true)
         .send()
         .await

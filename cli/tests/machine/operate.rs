@@ -117,7 +117,7 @@ async fn a_run_that_failed_in_any_state_is_redriven_to_one_post() {
         ("StoreImage", "unplugged store-image"),
         ("PostTweet", "x upload"),
         ("PostTweet", "x create-tweet refused"),
-        ("PostTweet", "secret x-credentials"),
+        ("PostTweet", "secret spooky-days/x-credentials"),
         ("RecordResult", "unplugged record-result"),
     ] {
         let date = dates.next().unwrap();
@@ -175,7 +175,9 @@ async fn a_run_that_failed_in_any_state_is_redriven_to_one_post() {
             .put_secret("openai", &json!({"apiKey": openai_key}).to_string())
             .await;
         let keys = json!({"apiKey": "key", "apiKeySecret": x_key_secret, "accessToken": "42-token", "accessTokenSecret": x_token_secret});
-        machine.put_secret("x-credentials", &keys.to_string()).await;
+        machine
+            .put_secret("spooky-days/x-credentials", &keys.to_string())
+            .await;
 
         let said = terminal.spooky(&["redrive", &what, "--json"]).await.json();
         assert_eq!(

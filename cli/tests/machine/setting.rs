@@ -1,6 +1,6 @@
 //! A deployment of its own for each test, on the emulator that all of them share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
@@ -72,7 +72,7 @@ impl Machine {
             openai_url: openai.base_url(),
             openai_key: openai_key.to_owned(),
             x_url: x.base_url(),
-            x_credentials: credentials,
+            x_credentials: BTreeMap::from([(BOT.to_owned(), credentials)]),
             review_key: BASE64_STANDARD.encode(review_key),
             lease_seconds: 90,
             timeouts: HashMap::new(),

@@ -91,7 +91,7 @@ impl Stack {
         let key = BASE64_STANDARD.encode("planted key of the approval page");
         for (name, value) in [
             ("openai", json!({"apiKey": "planted-openai-key"})),
-            ("x-credentials", json!(self.credentials)),
+            ("spooky-days/x-credentials", json!(self.credentials)),
             ("review", json!({"current": key})),
         ] {
             secrets

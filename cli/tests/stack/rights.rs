@@ -458,7 +458,7 @@ fn probes(account: &str) -> Vec<Probe> {
         });
         assert_eq!(probes.last().unwrap().action, action);
     }
-    for secret in ["openai", "review", "x-credentials"] {
+    for secret in ["openai", "review", "spooky-days/x-credentials"] {
         let id = format!("{PREFIX}/{secret}");
         let put = id.clone();
         probes.push(probe!(

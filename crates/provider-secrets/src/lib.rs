@@ -62,9 +62,20 @@ pub struct XCredentials {
     pub user_id: String,
 }
 
-/// The credentials of X.
-pub async fn x_credentials(secrets: &Client, arn: &str) -> Result<XCredentials, Error> {
-    let mut credentials: XCredentials = read(secrets, arn, X).await?;
+/// The name of the secret that holds the X credentials of one bot. `prefix` is the deployment's name, such as
+/// `daily-post-prod`.
+pub fn x_credentials_id(prefix: &str, bot: &str) -> String {
+    format!("{prefix}/{bot}/x-credentials")
+}
+
+/// The X credentials of one bot. `prefix` is the deployment's name, such as `daily-post-prod`.
+pub async fn x_credentials(
+    secrets: &Client,
+    prefix: &str,
+    bot: &str,
+) -> Result<XCredentials, Error> {
+    let id = x_credentials_id(prefix, bot);
+    let mut credentials: XCredentials = read(secrets, &id, X).await?;
     // The number before the hyphen of an access token is the account's id, which saves a request.
     let token = credentials.access_token.expose_secret();
     credentials.user_id = match token.split_once('-') {
@@ -72,14 +83,14 @@ pub async fn x_credentials(secrets: &Client, arn: &str) -> Result<XCredentials, 
         _ => {
             let what =
                 "has an accessToken that does not begin with the account's number and a hyphen";
-            return Err(unusable(arn, what, X));
+            return Err(unusable(&id, what, X));
         }
     };
     Ok(credentials)
 }
 
-async fn read<T: DeserializeOwned>(secrets: &Client, arn: &str, shape: &str) -> Result<T, Error> {
-    let secret = secrets.get_secret_value().secret_id(arn).send().await;
+async fn read<T: DeserializeOwned>(secrets: &Client, id: &str, shape: &str) -> Result<T, Error> {
+    let secret = secrets.get_secret_value().secret_id(id).send().await;
     let secret = match secret {
         Ok(secret) => secret.secret_string,
         Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
@@ -89,19 +100,19 @@ async fn read<T: DeserializeOwned>(secrets: &Client, arn: &str, shape: &str) -> 
                     && e.err().code() != Some("ThrottlingException"));
             let said = aws_said(&error);
             return Err(match refused {
-                true => unusable(arn, &format!("cannot be read: {said}"), shape),
-                false => Error::Unavailable(format!("Secrets Manager did not give {arn}: {said}")),
+                true => unusable(id, &format!("cannot be read: {said}"), shape),
+                false => Error::Unavailable(format!("Secrets Manager did not return {id}: {said}")),
             });
         }
     };
-    let secret = secret.ok_or_else(|| unusable(arn, "has no value", shape))?;
-    // Of the parser's message only the place is told: the rest might quote the secret.
+    let secret = secret.ok_or_else(|| unusable(id, "has no value", shape))?;
+    // Only the position: the rest of the parser's message might quote the secret.
     serde_json::from_str(&secret).map_err(|e| {
         let what = format!("is malformed at line {} column {}", e.line(), e.column());
-        unusable(arn, &what, shape)
+        unusable(id, &what, shape)
     })
 }
 
-fn unusable(arn: &str, what: &str, shape: &str) -> Error {
-    Error::Unusable(format!("the secret {arn} {what}; it has to be {shape}"))
+fn unusable(id: &str, what: &str, shape: &str) -> Error {
+    Error::Unusable(format!("the secret {id} {what}; store {shape} in it"))
 }

@@ -58,7 +58,7 @@ pub async fn delete_tweet(
     let deleted_at = match record.deleted_at {
         Some(at) => at,
         None => {
-            let x = X::new(clients, config).await?;
+            let x = X::new(clients, config, &post.bot).await?;
             x.delete_tweet(&id).await?;
             tracing::info!(post = %post, tweet = id, "deleted");
             // Before it is recorded, so that repeating it after a crash counts it, and counts it once.

@@ -145,7 +145,7 @@ pub async fn post_tweet(
         Ledger::Rejected => return Err(rejected(record.rejection.unwrap_or_default())),
         Ledger::Armed if record.is_in_flight(now) => return Err(Error::PostInFlight(post)),
         Ledger::Armed => {
-            let x = X::new(clients, config).await?;
+            let x = X::new(clients, config, &post.bot).await?;
             return reconcile(clients, &x, &post, &record, now).await;
         }
         Ledger::Claimed => {}
@@ -153,7 +153,7 @@ pub async fn post_tweet(
 
     check_texts(&input)?;
     let picture = picture(clients, config, &input.image).await?;
-    let x = X::new(clients, config).await?;
+    let x = X::new(clients, config, &post.bot).await?;
     let media = x.upload(picture, &input.image.key).await?;
     if !clients
         .table
@@ -247,8 +247,8 @@ pub struct Config {
     pub table_name: String,
     /// The bucket of the pictures.
     pub image_bucket: String,
-    /// The secret with the credentials of X.
-    pub x_credentials_secret_arn: String,
+    /// The deployment's name. Each bot's X credentials are the secret `<prefix>/<bot>/x-credentials`.
+    pub secrets_prefix: String,
     /// Where X is.
     pub x_api_base_url: String,
     /// How long after its start an invocation may still send.
@@ -270,7 +270,7 @@ impl Config {
         Ok(Config {
             table_name: variable("TABLE_NAME")?,
             image_bucket: variable("IMAGE_BUCKET")?,
-            x_credentials_secret_arn: variable("X_CREDENTIALS_SECRET_ARN")?,
+            secrets_prefix: variable("SECRETS_PREFIX")?,
             x_api_base_url: std::env::var("X_API_BASE_URL")
                 .unwrap_or_else(|_| "https://api.x.com".to_owned()),
             lease: Duration::from_secs(lease),

@@ -71,10 +71,13 @@ struct Data<T> {
 }
 
 impl<'a> X<'a> {
-    /// Reads the credentials, each time: a secret that a person has just mended counts at once.
-    pub(crate) async fn new(clients: &'a Clients, config: &'a Config) -> Result<X<'a>, Error> {
-        let arn = &config.x_credentials_secret_arn;
-        let credentials = x_credentials(&clients.secrets, arn).await?;
+    /// Reads the bot's credentials each time, so that a secret that an operator has just fixed counts at once.
+    pub(crate) async fn new(
+        clients: &'a Clients,
+        config: &'a Config,
+        bot: &str,
+    ) -> Result<X<'a>, Error> {
+        let credentials = x_credentials(&clients.secrets, &config.secrets_prefix, bot).await?;
         let http = match clients.http.get() {
             Some(http) => http,
             None => {

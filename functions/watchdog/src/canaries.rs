@@ -97,7 +97,14 @@ pub(crate) async fn checks(
     match http(clients) {
         Ok(http) => {
             openai(clients, config, now, http, bots, &mut checks).await;
-            x(clients, config, now, http, &mut checks).await;
+            let mut clocks = Vec::new();
+            for bot in bots {
+                let (credentials, clock) = x(clients, config, now, http, &bot.name).await;
+                checks.push(credentials);
+                clocks.extend(clock);
+            }
+            // X has one clock, whichever account asks.
+            checks.extend(clocks.into_iter().next());
         }
         Err(error) => {
             let fix = "deploy a build whose HTTPS client works";
@@ -303,19 +310,19 @@ async fn model_check(model: &str, now: Timestamp, answer: Response) -> Check {
     }
 }
 
-/// The credentials of X, and the clock, which X's signatures need.
+/// The X credentials of one bot, and the clock, which X's signatures need.
 async fn x(
     clients: &Clients,
     config: &Config,
     now: Timestamp,
     http: &reqwest::Client,
-    checks: &mut Vec<Check>,
-) {
-    let what = "X credentials";
+    bot: &str,
+) -> (Check, Option<Check>) {
+    let what = format!("X credentials of {bot}");
     let fix = "put keys that are accepted into the secret; they have to be made after the app may read and write";
-    let keys = match x_credentials(&clients.secrets, &config.x_credentials_secret_arn).await {
+    let keys = match x_credentials(&clients.secrets, &config.secrets_prefix, bot).await {
         Ok(keys) => keys,
-        Err(error) => return checks.push(Check::fail(what, error.to_string(), fix)),
+        Err(error) => return (Check::fail(what, error.to_string(), fix), None),
     };
     // X charges for each post that it shows, and of the last minute there is hardly one
     // ([pricing](https://docs.x.com/x-api/getting-started/pricing), 2026-08-13).
@@ -342,18 +349,18 @@ async fn x(
         Ok(answer) => answer,
         Err(error) => {
             let said = unreachable("X", &error);
-            return checks.push(Check::warn(what, said, "wait, and look again"));
+            return (Check::warn(what, said, "wait, and look again"), None);
         }
     };
     let status = answer.status();
     let said = format!("X answers {status}");
-    checks.push(match status.as_u16() {
+    let credentials = match status.as_u16() {
         200..=299 => Check::ok(what, "X takes them, for reading"),
         401 | 403 => Check::fail(what, said, fix),
         402 => Check::fail(what, said, "buy credit at X"),
         _ => Check::warn(what, said, "wait, and look again"),
-    });
-    checks.extend(clock(now, &answer));
+    };
+    (credentials, clock(now, &answer))
 }
 
 /// The clock beside that of whoever answered.

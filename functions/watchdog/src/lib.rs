@@ -29,6 +29,8 @@ pub use canaries::{Check, Verdict};
 pub struct Input {
     /// Whether the canaries are to be asked, and nothing else.
     pub canaries: Option<bool>,
+    /// With `canaries`: only for this bot. Without it, for every deployed bot.
+    pub bot: Option<String>,
 }
 
 /// What was done.
@@ -73,6 +75,9 @@ pub async fn watchdog(
         bots.push(Folder::read(clients, config, name).await);
     }
     if input.canaries == Some(true) {
+        if let Some(only) = &input.bot {
+            bots.retain(|bot| bot.name == *only);
+        }
         let checks = canaries::checks(clients, config, now, &bots).await;
         return Ok(Output::Canaries { checks });
     }
@@ -193,8 +198,8 @@ pub struct Config {
     pub mail_from: String,
     /// Who is told where `bot.toml` cannot be read.
     pub alert_to: Vec<String>,
-    /// The secret with the credentials of X.
-    pub x_credentials_secret_arn: String,
+    /// The deployment's name. Each bot's X credentials are the secret `<prefix>/<bot>/x-credentials`.
+    pub secrets_prefix: String,
     /// Where X is.
     pub x_api_base_url: String,
     /// The secret with the key of OpenAI.
@@ -218,7 +223,7 @@ impl Config {
             review_base_url: variable("REVIEW_BASE_URL")?,
             mail_from: variable("MAIL_FROM")?,
             alert_to: notices::addresses(&variable("ALERT_TO")?).map_err(|e| anyhow!(e))?,
-            x_credentials_secret_arn: variable("X_CREDENTIALS_SECRET_ARN")?,
+            secrets_prefix: variable("SECRETS_PREFIX")?,
             x_api_base_url: or("X_API_BASE_URL", "https://api.x.com"),
             openai_secret_arn: variable("OPENAI_SECRET_ARN")?,
             openai_base_url: or("OPENAI_BASE_URL", "https://api.openai.com/v1"),

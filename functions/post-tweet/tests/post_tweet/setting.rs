@@ -15,6 +15,7 @@ use stand_ins::x::{self, Credentials, X};
 
 pub const EXECUTION: &str = "arn:aws:states:us-east-1:000000000000:execution:daily-post:one";
 pub const CAPTION: &str = "Happy National Candy Corn Day! 👻\n\n#SpookyDays";
+const SECRET: &str = "daily-post-test/spooky-days/x-credentials";
 const ALT_TEXT: &str = "A ghost reads the paper.";
 
 pub struct Setting {
@@ -59,7 +60,7 @@ impl Setting {
         .unwrap();
         aws_sdk_secretsmanager::Client::new(&aws)
             .create_secret()
-            .name("x")
+            .name(SECRET)
             .secret_string(secret(&credentials("42-token")).to_string())
             .send()
             .await
@@ -67,7 +68,7 @@ impl Setting {
         let config = Config {
             table_name: "posts".to_owned(),
             image_bucket: bucket,
-            x_credentials_secret_arn: "x".to_owned(),
+            secrets_prefix: "daily-post-test".to_owned(),
             x_api_base_url: x.base_url(),
             lease: Duration::from_secs(90),
             upload_timeout: Duration::from_secs(60),
@@ -204,7 +205,7 @@ impl Setting {
     pub async fn set_secret(&self, value: &str) {
         aws_sdk_secretsmanager::Client::new(&self.aws)
             .put_secret_value()
-            .secret_id("x")
+            .secret_id(SECRET)
             .secret_string(value)
             .send()
             .await
@@ -214,7 +215,7 @@ impl Setting {
     pub async fn delete_secret(&self) {
         aws_sdk_secretsmanager::Client::new(&self.aws)
             .delete_secret()
-            .secret_id("x")
+            .secret_id(SECRET)
             .force_delete_without_recovery(true)
             .send()
             .await

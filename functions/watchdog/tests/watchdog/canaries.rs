@@ -7,6 +7,8 @@ use watchdog::{Check, Input, Output, Verdict, watchdog};
 
 use crate::setting::{BOT_TOML, CALENDAR_TOML, Yard};
 
+const X_SECRET: &str = "daily-post-test/spooky-days/x-credentials";
+
 const PLANTED: [&str; 3] = [
     "planted-openai-key",
     "planted-x-key-secret",
@@ -52,7 +54,7 @@ impl Birdhouse {
         birdhouse
             .secret("openai", json!({"apiKey": openai_key}))
             .await;
-        birdhouse.secret("x-credentials", json!(credentials)).await;
+        birdhouse.secret(X_SECRET, json!(credentials)).await;
         birdhouse
     }
 
@@ -122,7 +124,7 @@ async fn where_all_is_well_each_canary_says_so_and_nothing_is_touched() {
             "signing keys",
             "OpenAI key",
             "image model gpt-image-2.6-flare",
-            "X credentials",
+            "X credentials of spooky-days",
             "clock",
         ]
     );
@@ -155,7 +157,11 @@ async fn each_canary_names_what_is_wrong_with_the_provider() {
     ] {
         house.x.fail(Fault::once("timeline", status(answer)));
         let (what, is, said) = house.ill().await;
-        assert_eq!((what.as_str(), is), ("X credentials", verdict), "{said}");
+        assert_eq!(
+            (what.as_str(), is),
+            ("X credentials of spooky-days", verdict),
+            "{said}"
+        );
         assert!(said.contains(&answer.to_string()), "{said}");
     }
     for (answer, verdict) in [
@@ -173,7 +179,7 @@ async fn each_canary_names_what_is_wrong_with_the_provider() {
     house.openai.fail(Fault::once("models", Kind::ResetBefore));
     assert_eq!(house.ill().await.2, "OpenAI cannot be reached");
     // A wrong signature is seen by X itself.
-    house.secret("x-credentials", json!({"apiKey": "key", "apiKeySecret": "other", "accessToken": "42-token", "accessTokenSecret": "other"})).await;
+    house.secret(X_SECRET, json!({"apiKey": "key", "apiKeySecret": "other", "accessToken": "42-token", "accessTokenSecret": "other"})).await;
     assert_eq!(house.ill().await.1, Verdict::Fail);
 }
 
@@ -181,7 +187,7 @@ async fn each_canary_names_what_is_wrong_with_the_provider() {
 async fn secrets_that_are_missing_or_malformed_are_named() {
     for (name, what) in [
         ("openai", "OpenAI key"),
-        ("x-credentials", "X credentials"),
+        (X_SECRET, "X credentials of spooky-days"),
         ("review", "signing keys"),
     ] {
         let house = Birdhouse::new().await;
@@ -297,7 +303,10 @@ async fn a_failing_canary_is_in_the_digest_and_none_where_all_are_well() {
     }
     let mails = house.yard.mails().await;
     let text = &mails[0].body_text;
-    assert!(text.contains("X credentials: X answers 401"), "{text}");
+    assert!(
+        text.contains("X credentials of spooky-days: X answers 401"),
+        "{text}"
+    );
     assert!(text.contains("put keys that are accepted"), "{text}");
     for planted in PLANTED {
         assert!(!text.contains(planted), "{text}");

@@ -562,7 +562,7 @@ fn without_its_environment_the_function_ends_and_names_the_variable() {
         ("REVIEW_BASE_URL", BASE),
         ("MAIL_FROM", FROM),
         ("ALERT_TO", ALERTS),
-        ("X_CREDENTIALS_SECRET_ARN", "x"),
+        ("SECRETS_PREFIX", "daily-post-test"),
         ("OPENAI_SECRET_ARN", "openai"),
     ];
     for (missing, _) in given {

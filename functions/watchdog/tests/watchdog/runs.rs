@@ -357,7 +357,7 @@ async fn the_digest_comes_once_a_day_from_nine_on_and_names_what_can_still_be_re
         format!("{} (BotFilesInvalid)", post(unclaimed)),
         format!("spooky redrive {gone}\n"),
         // Nobody is there in this test.
-        "X credentials: the secret x-credentials has no value".to_owned(),
+        "X credentials of spooky-days: the secret daily-post-test/spooky-days/x-credentials has no value".to_owned(),
     ] {
         assert!(mail.contains(&part), "{part}: {mail}");
     }

@@ -54,7 +54,7 @@ impl Yard {
             mail_from: FROM.to_owned(),
             alert_to: vec![ALERTS.to_owned()],
             // Nobody is there, unless a test says who.
-            x_credentials_secret_arn: "x-credentials".to_owned(),
+            secrets_prefix: "daily-post-test".to_owned(),
             x_api_base_url: "http://127.0.0.1:9".to_owned(),
             openai_secret_arn: "openai".to_owned(),
             openai_base_url: "http://127.0.0.1:9/v1".to_owned(),
