@@ -406,7 +406,9 @@ async fn a_digest_that_could_not_be_written_is_written_by_the_next_run() {
 async fn a_bot_whose_file_cannot_be_read_is_told_to_those_who_are_there_for_that() {
     let (yard, deployed) = open_yard().await;
     yard.put("spooky-days/bot.toml", "broken").await;
-    let _: Value = json!(yard.look_at(deployed + hours(48)).await.unwrap());
+    // Without the file the zone is UTC: noon in New York is after nine there, too.
+    let noon = new_york(deployed, 2, 12);
+    let _: Value = json!(yard.look_at(noon).await.unwrap());
     let mails = yard.mails().await;
     assert!(mails.iter().all(|mail| mail.to == [ALERTS]), "{mails:?}");
     let digest = mails.last().unwrap();
