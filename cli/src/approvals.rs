@@ -1,10 +1,10 @@
 //! `spooky approvals`, `approve`, `regenerate` and `reject`: the approval page from a terminal.
 
 use anyhow::{Context, bail, ensure};
-use approval_decision::{Answer, Clients, Outcome, Problems, Standing, decide};
+use approvals::{Answer, Clients, Outcome, Problems, Standing, decide};
 use clap::Args;
 use jiff::Timestamp;
-use post_record::{Approval, Decision, POLICY, PostId};
+use posts_table::{Approval, Decision, POLICY, PostId};
 use serde_json::json;
 
 use crate::{Which, place::Place, say};

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use aws_config::SdkConfig;
-use aws_said::aws_said;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
@@ -19,8 +18,9 @@ use aws_sdk_s3::{
 };
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use jiff::Timestamp;
-use ministack::Account;
-use post_record::Table;
+use lambda_function::aws_error;
+use local_cloud::Account;
+use posts_table::Table;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -428,5 +428,5 @@ pub(crate) fn said<E>(
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    anyhow!("{doing}: {}", aws_said(&error))
+    anyhow::Error::from(aws_error(&error)).context(doing.to_owned())
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 use jiff::{Timestamp, civil::Date};
-use post_record::{Micros, Spending};
+use posts_table::{Micros, Spending};
 use serde_json::{Value, json};
 
 use crate::{Files, Which, place::Place, say};

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use clap::Args;
 use jiff::Timestamp;
-use post_record::{Change, Ledger, PostId};
+use posts_table::{Change, Ledger, PostId};
 use serde_json::json;
 
 use crate::{

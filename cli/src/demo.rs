@@ -10,10 +10,10 @@ use anyhow::{Context, bail, ensure};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bot_files::Pick;
 use clap::Args;
+use fakes::{openai, x};
 use jiff::civil::Date;
-use ministack::{Account, MiniStack, Options};
+use local_cloud::{Account, MiniStack, Options};
 use serde_json::{Value, json};
-use stand_ins::{openai, x};
 
 use crate::{
     Files, Progress, Which,
@@ -260,7 +260,7 @@ impl Demo {
             "the execution failed {}",
             ended.fails()
         );
-        let out = ministack::target_directory().join("demo");
+        let out = local_cloud::target_directory().join("demo");
         std::fs::create_dir_all(&out)?;
         let out = out.canonicalize()?;
         let document = &ended.output;

@@ -9,7 +9,7 @@ use aws_sdk_eventbridge::types::RuleState;
 use bot_files::{Pick, Policy};
 use clap::Args;
 use jiff::Timestamp;
-use post_record::{Micros, Record};
+use posts_table::{Micros, Record};
 use provider_secrets::x_credentials_id;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -182,7 +182,7 @@ async fn clock(cloud: &Cloud, now: Timestamp) -> anyhow::Result<Vec<Check>> {
         (None, Ok(url)) if !url.is_empty() => url,
         _ => format!("https://sts.{}.amazonaws.com/", cloud.region),
     };
-    let client = https::client_builder()
+    let client = lambda_function::https::client_builder()
         .timeout(Duration::from_secs(10))
         .build()?;
     let answer = client.get(&url).send().await;
@@ -459,7 +459,7 @@ async fn approval_page(
     let url: reqwest::Url = base
         .parse()
         .with_context(|| format!("{base:?} is no address"))?;
-    let mut client = https::client_builder().timeout(Duration::from_secs(20));
+    let mut client = lambda_function::https::client_builder().timeout(Duration::from_secs(20));
     // Not every system knows that a name under localhost is this machine.
     if let Some(host) = url.host_str()
         && host.ends_with(".localhost")

@@ -12,8 +12,8 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use bot_files::Bot;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use ministack::{Account, MiniStack, Options};
-use post_record::Operator;
+use local_cloud::{Account, MiniStack, Options};
+use posts_table::Operator;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -48,7 +48,7 @@ struct Place {
 }
 
 fn directory() -> PathBuf {
-    ministack::target_directory().join("local")
+    local_cloud::target_directory().join("local")
 }
 
 impl Local {
@@ -100,7 +100,7 @@ impl Local {
              In another terminal: cargo run -- run, runs, show, approvals, approve, regenerate, reject, redrive, status, pause",
             ministack.url(),
             account.id(),
-            ministack::REGION,
+            local_cloud::REGION,
             cloud.state_machine_arn,
             providers.settings.x_url,
             ministack.log().display(),

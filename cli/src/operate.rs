@@ -4,7 +4,7 @@ use anyhow::{Context, bail, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
-use post_record::{Change, DUPLICATE, Ledger, Operator, Outcome, Override, PostId, Record, Switch};
+use posts_table::{Change, DUPLICATE, Ledger, Operator, Outcome, Override, PostId, Record, Switch};
 use serde_json::{Value, json};
 
 use crate::{

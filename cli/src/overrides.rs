@@ -5,7 +5,7 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use bot_files::{Change as Wish, Pick, check_texts};
 use clap::Args;
 use jiff::Timestamp;
-use post_record::{Change, Ledger, Outcome, Override, PostId, Record};
+use posts_table::{Change, Ledger, Outcome, Override, PostId, Record};
 use serde_json::json;
 
 use crate::{

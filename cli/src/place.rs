@@ -5,6 +5,7 @@ use aws_config::BehaviorVersion;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use clap::Args;
+use lambda_function::AwsError;
 
 use crate::{
     cloud::{Cloud, said},
@@ -69,7 +70,7 @@ impl Place {
     /// The deployment of an environment, after making sure that it is there.
     async fn on_aws(&self, env: &str) -> anyhow::Result<Cloud> {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(https::aws_http_client());
+            .http_client(lambda_function::https::aws_http_client());
         if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
         }
@@ -131,15 +132,16 @@ impl Place {
 
 /// What to do about an error of AWS that tells nobody that.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
-    let said = format!("{error:#}");
-    let has = |texts: &[&str]| texts.iter().any(|text| said.contains(text));
-    if has(&["AccessDenied", "is not authorized to perform"]) {
+    let aws = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<AwsError>())?;
+    if aws.is_access_denied() {
         return Some(
             "your AWS identity may not do this: allow the action that is named, for that resource \
              (docs/cli.md lists what each command needs), or take another --profile",
         );
     }
-    if has(&["ExpiredToken"]) {
+    if aws.is_expired_credentials() {
         return Some(
             "the AWS credentials have expired: sign in again, such as with `aws sso login`, and repeat the command",
         );

@@ -140,7 +140,7 @@ impl Preview {
         let input = input(&self.which.bot, files, date, slot, day);
         let texts = build_prompt::build_prompt(&input)?;
         Ok(Cell::Post(Box::new(Post {
-            picture: stand_ins::paint_jpeg(&texts.prompt, side, side)?,
+            picture: fakes::paint_jpeg(&texts.prompt, side, side)?,
             origin: files.calendar.origin(date, slot).unwrap_or_default(),
             id: input.post,
             name: input.name,
@@ -150,7 +150,7 @@ impl Preview {
 
     /// Saves a page and says where it is.
     fn save(&self, name: &str, page: &str) -> anyhow::Result<String> {
-        let directory = ministack::target_directory().join("preview");
+        let directory = local_cloud::target_directory().join("preview");
         std::fs::create_dir_all(&directory)?;
         let path = directory
             .canonicalize()?

@@ -5,7 +5,7 @@ use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus};
 use bot_files::Bot;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use post_record::{Change, Ledger, Outcome, PostId, Record};
+use posts_table::{Change, Ledger, Outcome, PostId, Record};
 use serde::Serialize;
 use serde_json::{Value, json};
 

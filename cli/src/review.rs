@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, ensure};
-use ministack::Account;
+use local_cloud::Account;
 use reqwest::{StatusCode, Url};
 
 /// The mails that were sent, of which each is told once.
@@ -57,7 +57,7 @@ pub(crate) async fn approve(link: &str) -> anyhow::Result<()> {
     let (host, port) = (url.host_str(), url.port_or_known_default());
     let (host, port) = host.zip(port).context("the link has no host")?;
     // Not every system knows that a name under localhost is this machine.
-    let client = https::client_builder()
+    let client = lambda_function::https::client_builder()
         .resolve(host, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .build()?;
     let page = client.get(url.clone()).send().await?.error_for_status()?;

@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use clap::Args;
 use jiff::civil::Date;
-use post_record::PostId;
+use posts_table::PostId;
 use serde_json::{Value, json};
 
 use crate::{Files, Progress, Which, cloud, operate, place::Place, say};

@@ -135,13 +135,13 @@ fn every_error_of_a_function_is_told_in_words_of_its_own() {
     for (function, errors) in errors() {
         for error in errors {
             assert!(
-                notices::knows(error),
-                "{function}: crates/notices/src/words.rs has no words for {error}"
+                notifications::knows(error),
+                "{function}: crates/notifications/src/words.rs has no words for {error}"
             );
         }
     }
-    assert!(PLATFORM.iter().all(|error| notices::knows(error)));
-    assert!(!notices::knows("Brand.New"));
+    assert!(PLATFORM.iter().all(|error| notifications::knows(error)));
+    assert!(!notifications::knows("Brand.New"));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn the_runbook_has_every_notice_and_every_error() {
         .filter_map(|line| line.strip_prefix("### "))
         .flat_map(|heading| heading.split(", "))
         .collect();
-    for kind in notices::Kind::VARIANTS {
+    for kind in notifications::Kind::VARIANTS {
         assert!(headings.contains(kind), "docs/runbook.md has no {kind}");
     }
     // A row of the table begins with the names that it is about.
@@ -227,7 +227,7 @@ fn the_wait_for_an_approval_is_longer_than_any_deadline_and_the_execution_longer
     assert!(wait > bot_files::MAX_DEADLINE.as_secs() + 2 * WATCHDOG_SECONDS);
     assert_eq!(state["Catch"][0]["Next"], "RequestApproval");
     let whole = definition["TimeoutSeconds"].as_i64().unwrap();
-    assert!(whole > i64::from(post_record::MAX_ROUNDS) * wait);
+    assert!(whole > i64::from(posts_table::MAX_ROUNDS) * wait);
     // The token goes where the approval is, and only while nobody has decided.
     let arguments = &state["Arguments"];
     assert_eq!(

@@ -14,11 +14,11 @@ use aws_sdk_lambda::{
     types::{Environment, FunctionCode, FunctionUrlAuthType, Runtime},
 };
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use ministack::Account;
+use fakes::x::Credentials;
+use local_cloud::Account;
 use provider_secrets::x_credentials_id;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stand_ins::x::Credentials;
 
 use super::{Cloud, DEFINITION};
 
@@ -97,7 +97,7 @@ pub async fn build_functions() -> anyhow::Result<Zips> {
         "the functions do not build:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let directory = ministack::target_directory().join(profile);
+    let directory = local_cloud::target_directory().join(profile);
     tokio::task::spawn_blocking(move || {
         functions()?
             .into_keys()
@@ -388,7 +388,7 @@ impl Cloud {
         let port = account.url().rsplit(':').next().unwrap_or_default();
         Ok(format!(
             "http://{id}.lambda-url.{}.localhost:{port}",
-            ministack::REGION
+            local_cloud::REGION
         ))
     }
 

@@ -1,10 +1,10 @@
 //! Runs: executions, and how an operator goes on with one.
 
 use anyhow::{Context, bail, ensure};
-use aws_said::aws_said;
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
 use jiff::Timestamp;
-use post_record::{Change, Operator, PostId, Record};
+use lambda_function::aws_error;
+use posts_table::{Change, Operator, PostId, Record};
 use serde_json::{Value, json};
 
 use super::{Cloud, ad_hoc, said};
@@ -186,7 +186,7 @@ impl Cloud {
                 bail!(
                     "nothing was redriven: AWS says that {}; perhaps somebody else has just redriven it: \
                      look at it with `spooky show {}`",
-                    aws_said(&error),
+                    aws_error(&error),
                     last.arn
                 )
             }

@@ -1,7 +1,7 @@
 //! The fault matrix as data.
 
+use fakes::Kind as Theirs;
 use serde_json::json;
-use stand_ins::Kind as Theirs;
 
 use crate::proxy::Kind;
 

@@ -11,13 +11,13 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bot_files::Calendar;
+use fakes::Fault;
 use jiff::civil::Date;
-use ministack::{Mail, MiniStack};
-use post_record::{Ledger, PostId, Record};
+use local_cloud::{Mail, MiniStack};
+use posts_table::{Ledger, PostId, Record};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use spooky::cloud::{Ended, TABLE, Zips, ad_hoc};
-use stand_ins::Fault;
 
 use crate::{
     cells::{By, Cause, Cell, Doubt, End, Mend, Recorded, cells, function, killed},

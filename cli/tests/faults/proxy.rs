@@ -84,7 +84,7 @@ impl Proxy {
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(Shared {
             aws: aws.to_owned(),
-            client: https::client_builder().build().unwrap(),
+            client: lambda_function::https::client_builder().build().unwrap(),
             faults: Mutex::default(),
             passed: Mutex::default(),
         });

@@ -9,14 +9,14 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use fakes::{Fault, Kind as Theirs};
 use fastrand::Rng;
 use jiff::Timestamp;
-use ministack::MiniStack;
-use post_record::{Approval, Ledger, Micros, Outcome, PostId, Provider, Record};
+use local_cloud::MiniStack;
+use posts_table::{Approval, Ledger, Micros, Outcome, PostId, Provider, Record};
 use secrecy::ExposeSecret;
 use serde_json::json;
 use spooky::cloud::{TABLE, ad_hoc};
-use stand_ins::{Fault, Kind as Theirs};
 
 use crate::{
     matrix::{Lane, dates},

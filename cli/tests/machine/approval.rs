@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use post_record::{Approval, Decision, Ledger, Outcome, Verdict};
+use posts_table::{Approval, Decision, Ledger, Outcome, Verdict};
 use serde_json::Value;
 use spooky::cloud::{Ended, TABLE, ad_hoc};
 
@@ -399,7 +399,7 @@ async fn a_run_that_has_ended_cannot_be_decided_and_one_that_goes_on_from_the_wa
     let first_token = token(&waiting).await;
     let cloud = &waiting.machine.cloud;
     let run = cloud.run_of(&waiting.execution).await.unwrap().unwrap();
-    let operator = post_record::Operator {
+    let operator = posts_table::Operator {
         by: "operator".to_owned(),
         reason: None,
     };

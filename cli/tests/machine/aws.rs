@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use fakes::{Fault, Kind};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use stand_ins::{Fault, Kind};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
 use crate::{

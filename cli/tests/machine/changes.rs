@@ -1,9 +1,9 @@
 //! What an operator changes before a run begins, and after a tweet is there.
 
+use fakes::{Fault, Kind};
 use jiff::Timestamp;
-use post_record::{Ledger, Outcome};
+use posts_table::{Ledger, Outcome};
 use spooky::cloud::ad_hoc;
-use stand_ins::{Fault, Kind};
 
 use crate::{
     approval::Waiting,

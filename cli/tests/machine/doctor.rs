@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_lambda::types::Environment;
 use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode, ScheduleState, Target};
 use aws_sdk_sesv2::types::MailType;
+use fakes::{Fault, Kind};
 use serde_json::{Value, json};
-use stand_ins::{Fault, Kind};
 
 use crate::setting::{BOT, Machine, Said, Terminal};
 

@@ -1,7 +1,7 @@
 //! Dry runs, by the whole machine.
 
 use jiff::civil::Date;
-use post_record::Outcome;
+use posts_table::Outcome;
 use serde_json::{Value, json};
 use spooky::cloud::dry_run;
 

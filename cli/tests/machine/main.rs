@@ -18,12 +18,12 @@ mod telemetry;
 mod visit;
 mod wrong_use;
 
+use fakes::{Fault, Kind};
 use jiff::civil::Date;
-use post_record::{Ledger, Outcome};
+use posts_table::{Ledger, Outcome};
 use serde_json::{Value, json};
 use setting::{BOT, Machine, SECRETS};
 use spooky::cloud::{Ended, ad_hoc, scheduled};
-use stand_ins::{Fault, Kind};
 
 /// A bot that asks nobody and has money for many pictures a day.
 const RICH: [(&str, &str); 3] = [

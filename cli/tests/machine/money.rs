@@ -1,8 +1,8 @@
 //! The money guard, by the whole machine.
 
-use post_record::Outcome;
+use fakes::{Fault, Kind};
+use posts_table::Outcome;
 use serde_json::{Value, json};
-use stand_ins::{Fault, Kind};
 
 use crate::setting::{BOT, Machine, Terminal};
 

@@ -1,9 +1,9 @@
 //! Who is told of how runs end, by the whole machine.
 
 use aws_sdk_lambda::primitives::Blob;
-use post_record::Outcome;
+use fakes::{Fault, Kind};
+use posts_table::Outcome;
 use serde_json::{Value, json};
-use stand_ins::{Fault, Kind};
 
 use crate::setting::{BOT, Machine, SECRETS, Terminal, commands};
 

@@ -1,11 +1,11 @@
 //! The operator's commands, with the real `spooky`.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use fakes::{Fault, Kind};
 use jiff::{SignedDuration, Timestamp};
-use post_record::{Decision, Failure, Ledger, Outcome, Verdict};
+use posts_table::{Decision, Failure, Ledger, Outcome, Verdict};
 use serde_json::{Value, json};
 use spooky::cloud::{TABLE, ad_hoc, scheduled};
-use stand_ins::{Fault, Kind};
 
 use crate::{
     approval::{Page, Waiting, link},
@@ -550,7 +550,7 @@ async fn what_was_skipped_or_failed_is_run_again_and_what_may_be_on_x_is_not() {
     machine.openai.fail(Fault::always("images", Kind::Empty));
     machine.run_date("2026-12-22").await;
     let record = machine.failed_record("2026-12-22").await;
-    let operator = post_record::Operator {
+    let operator = posts_table::Operator {
         by: "killed".to_owned(),
         reason: None,
     };

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use browser::{Browser, Options, Page};
 use serde_json::json;
+use test_kit::browser::{Browser, Options, Page};
 
 use crate::approval::{Waiting, link, outcome};
 

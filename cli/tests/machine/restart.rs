@@ -1,11 +1,11 @@
 //! The local cloud stops, in order or not, and starts again: what was running goes on.
 
+use fakes::{Fault, Kind, openai};
 use jiff::Timestamp;
-use ministack::Account;
-use post_record::{Ledger, Outcome};
+use local_cloud::Account;
+use posts_table::{Ledger, Outcome};
 use serde_json::Value;
 use spooky::cloud::{Cloud, ad_hoc, scheduled};
-use stand_ins::{Fault, Kind, openai};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout},

@@ -1,11 +1,11 @@
 //! The runbook: each notice comes, and its commands are typed as they stand in it. `failed` and `unconfirmed` are
 //! those of the fault matrix, which types theirs for each error.
 
+use fakes::{Fault, Kind};
 use jiff::{Timestamp, tz::TimeZone};
-use ministack::Mail;
+use local_cloud::Mail;
 use serde_json::json;
 use spooky::cloud::{ad_hoc, scheduled};
-use stand_ins::{Fault, Kind};
 
 use crate::{
     approval::Waiting,
@@ -140,7 +140,7 @@ async fn a_start_that_was_wrong_is_made_good_by_the_command_of_its_notice() {
 
     // None at all.
     let due = Timestamp::now();
-    let notice = notices::not_started(&post("2026-10-28", 1), due);
+    let notice = notifications::not_started(&post("2026-10-28", 1), due);
     let runs = notice.todo.iter().find_map(|step| step.with.as_deref());
     let run = runs.and_then(|run| run.strip_prefix("spooky ")).unwrap();
     let said = terminal.types(run, &[], &[]).await.ok();

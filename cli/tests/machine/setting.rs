@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use fakes::{openai, x};
 use jiff::{Timestamp, tz::TimeZone};
-use ministack::{Account, Mail, MiniStack};
-use post_record::{PostId, Record};
+use local_cloud::{Account, Mail, MiniStack};
+use posts_table::{PostId, Record};
 use serde_json::{Value, json};
 use spooky::cloud::{Cloud, Ended, Settings, Zips, ad_hoc, build_functions};
-use stand_ins::{openai, x};
 use tokio::sync::OnceCell;
 
 pub const BOT: &str = "spooky-days";
@@ -83,7 +83,7 @@ impl Machine {
         let now = Timestamp::now();
         let today = now.to_zoned_datetime(TimeZone::UTC).date();
         for date in [today.yesterday().unwrap(), today, today.tomorrow().unwrap()] {
-            let digest = notices::digest_event(BOT, date);
+            let digest = notifications::digest_event(BOT, date);
             cloud.table.mark_event(&digest, now).await.unwrap();
         }
         Machine {
@@ -167,7 +167,7 @@ impl Machine {
     /// What the functions have written to their logs, as far as their invocations have ended.
     pub async fn logs(&self) -> String {
         let account = &self.account;
-        let client = https::client_builder().build().unwrap();
+        let client = lambda_function::https::client_builder().build().unwrap();
         let ask = async |operation: &str, body: Value| -> Value {
             client
                 .post(account.url())
@@ -263,7 +263,7 @@ impl Terminal {
     pub async fn of_its_own() -> Terminal {
         zips().await;
         let target = tempfile::tempdir().unwrap();
-        let built = ministack::target_directory().canonicalize().unwrap();
+        let built = local_cloud::target_directory().canonicalize().unwrap();
         for name in ["debug", "release", "ministack"] {
             std::os::unix::fs::symlink(built.join(name), target.path().join(name)).unwrap();
         }

@@ -1,7 +1,7 @@
 //! What the functions of the whole machine log, and their metrics.
 
+use fakes::{Fault, Kind};
 use serde_json::{Value, json};
-use stand_ins::{Fault, Kind};
 
 use crate::setting::{BOT, Machine, SECRETS};
 

@@ -15,7 +15,7 @@ impl Page {
     pub async fn open(url: &str) -> Page {
         let parsed: reqwest::Url = url.parse().unwrap();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, parsed.port().unwrap()));
-        let client = https::client_builder()
+        let client = lambda_function::https::client_builder()
             .resolve(parsed.host_str().unwrap(), address)
             .build()
             .unwrap();

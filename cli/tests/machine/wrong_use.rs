@@ -1,7 +1,7 @@
 //! Wrong use of each command, and what it is told.
 
 use clap::CommandFactory;
-use stand_ins::{Fault, Kind};
+use fakes::{Fault, Kind};
 
 use crate::{
     operate::name,

@@ -9,11 +9,11 @@ mod terraform;
 use std::{collections::BTreeMap, io::Write};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use fakes::{openai, x};
 use jiff::Timestamp;
-use ministack::{MiniStack, Options};
-use post_record::{Ledger, Outcome, PostId, Table};
+use local_cloud::{MiniStack, Options};
+use posts_table::{Ledger, Outcome, PostId, Table};
 use serde_json::{Value, json};
-use stand_ins::{openai, x};
 
 use terraform::Terraform;
 
@@ -28,7 +28,7 @@ fn say(line: &str) {
 struct Stack {
     ministack: MiniStack,
     aws: aws_config::SdkConfig,
-    account: ministack::Account,
+    account: local_cloud::Account,
     terraform: Terraform,
     openai: openai::OpenAi,
     x: x::X,
@@ -172,7 +172,7 @@ impl Stack {
             "AWS4-HMAC-SHA256 Credential={}/20261125/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0",
             self.account.id()
         );
-        let client = https::client_builder().build().unwrap();
+        let client = lambda_function::https::client_builder().build().unwrap();
         let request = client
             .post(self.ministack.url())
             .header("authorization", authorization);
@@ -269,7 +269,7 @@ impl Stack {
     async fn approve(&self, link: &str) {
         let url: reqwest::Url = link.parse().unwrap();
         let port = url.port().unwrap();
-        let client = https::client_builder()
+        let client = lambda_function::https::client_builder()
             .resolve(url.host_str().unwrap(), ([127, 0, 0, 1], port).into())
             .build()
             .unwrap();

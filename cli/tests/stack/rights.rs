@@ -244,7 +244,7 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
         let alarm = &state[&format!("aws_cloudwatch_metric_alarm.{alarm}")];
         assert_eq!(
             alarm["namespace"],
-            telemetry::namespace(&format!("{PREFIX}-watchdog"))
+            lambda_function::telemetry::namespace(&format!("{PREFIX}-watchdog"))
         );
         assert_eq!(alarm["metric_name"], metric);
     }

@@ -1,10 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-use aws_said::aws_said;
-use aws_sdk_secretsmanager::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-};
+use aws_sdk_secretsmanager::{Client, error::SdkError};
+use lambda_function::aws_error;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -95,13 +92,10 @@ async fn read<T: DeserializeOwned>(secrets: &Client, id: &str, shape: &str) -> R
         Ok(secret) => secret.secret_string,
         Err(SdkError::ServiceError(e)) if e.err().is_resource_not_found_exception() => None,
         Err(error) => {
-            let refused = matches!(&error, SdkError::ServiceError(e)
-                if (400..500).contains(&e.raw().status().as_u16())
-                    && e.err().code() != Some("ThrottlingException"));
-            let said = aws_said(&error);
-            return Err(match refused {
-                true => unusable(id, &format!("cannot be read: {said}"), shape),
-                false => Error::Unavailable(format!("Secrets Manager did not return {id}: {said}")),
+            let error = aws_error(&error);
+            return Err(match error.is_transient() {
+                true => Error::Unavailable(format!("Secrets Manager did not return {id}: {error}")),
+                false => unusable(id, &format!("cannot be read: {error}"), shape),
             });
         }
     };

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
+    lambda_function::telemetry::init();
     Runtime::new(service_fn(|event: LambdaEvent<Value>| async move {
         build_prompt(&Input::read(event.payload)?)
     }))
-    .layer(telemetry::fields("BuildPrompt"))
+    .layer(lambda_function::telemetry::fields("BuildPrompt"))
     .run()
     .await
 }

@@ -7,15 +7,15 @@ use async_openai::{
     Client, config::OpenAIConfig, error::OpenAIError, middleware::HttpRequestFactory,
 };
 use aws_config::SdkConfig;
-use aws_said::aws_said;
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
+use lambda_function::aws_error;
 use lambda_runtime::Diagnostic;
-use post_record::{Caps, Micros, NotAPost, PostId, Reservation, Reserved, Settlement, Table};
+use posts_table::{Caps, Micros, NotAPost, PostId, Reservation, Reserved, Settlement, Table};
 use provider_secrets::openai_key;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
@@ -337,7 +337,7 @@ impl Clients {
         if let Some(http) = self.http.get() {
             return Ok(http);
         }
-        let http = https::client_builder()
+        let http = lambda_function::https::client_builder()
             .build()
             .map_err(|e| Error::Unexpected(anyhow!(e).context("building the client of OpenAI")))?;
         Ok(self.http.get_or_init(|| http))
@@ -409,10 +409,10 @@ impl From<provider_secrets::Error> for Error {
     }
 }
 
-impl From<post_record::Error> for Error {
-    fn from(error: post_record::Error) -> Error {
+impl From<posts_table::Error> for Error {
+    fn from(error: posts_table::Error) -> Error {
         match error {
-            post_record::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
+            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
             _ => Error::Unexpected(error.into()),
         }
     }
@@ -720,7 +720,7 @@ fn s3_error<E>(doing: &str, error: SdkError<E>) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    let message = format!("S3 did not {doing}: {}", aws_said(&error));
+    let message = format!("S3 did not {doing}: {}", aws_error(&error));
     match error {
         SdkError::ServiceError(e) if !matches!(e.raw().status().as_u16(), 409 | 500..) => {
             Error::Unexpected(anyhow!(message))

@@ -13,13 +13,13 @@ use anyhow::Context;
 use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use fakes::{Fault, Kind, lambda, openai};
 use generate_image::{Clients, Config, Error, Input, Output, Picture, generate_image, most_usd};
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-use ministack::MiniStack;
-use post_record::{Caps, Micros};
+use local_cloud::MiniStack;
+use posts_table::{Caps, Micros};
 use serde_json::{Value, json};
-use stand_ins::{Fault, Kind, lambda, openai};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -1236,7 +1236,7 @@ async fn an_execution_from_before_the_caps_has_those_of_a_bot_that_says_nothing(
     let reserve = table.reserve(&post, 1, "the rest", rest, Caps::default(), &zone, now());
     assert!(matches!(
         reserve.await.unwrap(),
-        post_record::Reserved::Yes(_)
+        posts_table::Reserved::Yes(_)
     ));
     assert_eq!(studio.refused(old(5)).await.0, "OverBudget");
 }
@@ -1249,7 +1249,7 @@ async fn who_finds_the_draft_of_a_dead_invocation_settles_its_reservation_at_the
             .unwrap();
     // DynamoDB takes the reservation, and answers nothing of what comes after it.
     let (held, mut requests) = tokio::sync::mpsc::unbounded_channel();
-    let proxy = stand_ins::proxy::start(studio.aws.endpoint_url().unwrap(), held)
+    let proxy = fakes::proxy::start(studio.aws.endpoint_url().unwrap(), held)
         .await
         .unwrap();
     let aws = studio.aws.to_builder().endpoint_url(proxy.url()).build();
@@ -1258,7 +1258,7 @@ async fn who_finds_the_draft_of_a_dead_invocation_settles_its_reservation_at_the
     clients.table = table;
     let config = studio.config.clone();
     let invocation = tokio::spawn(async move { paint_with(&clients, &config, input()).await });
-    let first: stand_ins::proxy::Held = requests.recv().await.unwrap();
+    let first: fakes::proxy::Held = requests.recv().await.unwrap();
     first.forward().await;
     // By now the picture is painted and kept, and the invocation dies.
     let settling = requests.recv().await.unwrap();

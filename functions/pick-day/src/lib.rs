@@ -2,12 +2,12 @@
 
 use anyhow::anyhow;
 use aws_config::SdkConfig;
-use aws_said::aws_said;
 use aws_sdk_s3::error::SdkError;
 use bot_files::{Approval, Bot, Calendar, Change, Day, Money, Pick, Picture, Policy, Voice};
 use jiff::{Timestamp, civil::Date};
+use lambda_function::aws_error;
 use lambda_runtime::Diagnostic;
-use post_record::{Claim, DRY_RUN_KEPT, Ledger, Override, PostId, Record, Table, is_bot_name};
+use posts_table::{Claim, DRY_RUN_KEPT, Ledger, Override, PostId, Record, Table, is_bot_name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -139,7 +139,7 @@ pub async fn pick_day(
         false => slot_of_post.clone(),
         true => slot_of_post.dry_run_of(&input.execution),
     };
-    telemetry::record_post(&post);
+    lambda_function::telemetry::record_post(&post);
     // Whoever entered first has decided; the calendar may have changed since. Only who took the slot over for this
     // execution has left the pick to it.
     let mut taken_over = false;
@@ -325,10 +325,10 @@ impl From<Error> for Diagnostic {
     }
 }
 
-impl From<post_record::Error> for Error {
-    fn from(error: post_record::Error) -> Error {
+impl From<posts_table::Error> for Error {
+    fn from(error: posts_table::Error) -> Error {
         match error {
-            post_record::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
+            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
             _ => Error::Unexpected(error.into()),
         }
     }
@@ -467,13 +467,13 @@ async fn file(
                 Error::Unexpected(anyhow!(
                     "reading s3://{}/{key}: {}",
                     config.bot_files_bucket,
-                    aws_said(&error)
+                    aws_error(&error)
                 ))
             }
             _ => Error::ServiceUnavailable(format!(
                 "S3 did not give s3://{}/{key}: {}",
                 config.bot_files_bucket,
-                aws_said(&error)
+                aws_error(&error)
             )),
         })?;
     let version = object.version_id.filter(|version| version != "null");

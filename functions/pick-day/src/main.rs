@@ -7,9 +7,9 @@ use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
+    lambda_function::telemetry::init();
     let config = Config::from_env()?;
-    let clients = Clients::new(&https::aws_config().await, &config);
+    let clients = Clients::new(&lambda_function::https::aws_config().await, &config);
     Runtime::new(service_fn(async |event: LambdaEvent<Value>| {
         pick_day(
             &clients,
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
         )
         .await
     }))
-    .layer(telemetry::fields("PickDay"))
+    .layer(lambda_function::telemetry::fields("PickDay"))
     .run()
     .await
 }

@@ -12,13 +12,13 @@ use aws_sdk_s3::{
     types::{BucketVersioningStatus, VersioningConfiguration},
 };
 use bot_files::Policy;
+use fakes::lambda;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-use ministack::MiniStack;
+use local_cloud::MiniStack;
 use pick_day::{Clients, Config, Error, Files, Input, Output, Status, pick_day};
-use post_record::{Change, Ledger, Operator, Override, Record};
+use posts_table::{Change, Ledger, Operator, Override, Record};
 use serde_json::{Value, json};
-use stand_ins::lambda;
 use tokio::task::JoinSet;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use jiff::{Timestamp, tz::TimeZone};
-use post_record::{Ledger, Micros, PostId, Provider};
+use posts_table::{Ledger, Micros, PostId, Provider};
 use serde::{Deserialize, Serialize};
 
 use crate::{Clients, Config, Error, x::X};
@@ -41,7 +41,7 @@ pub async fn delete_tweet(
     let post: PostId = order
         .post
         .parse()
-        .map_err(|e: post_record::NotAPost| Error::InvalidInput(e.to_string()))?;
+        .map_err(|e: posts_table::NotAPost| Error::InvalidInput(e.to_string()))?;
     let record = clients
         .table
         .read(&post)

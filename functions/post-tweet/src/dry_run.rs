@@ -1,7 +1,7 @@
 //! What a dry run would have sent to X.
 
 use jiff::Timestamp;
-use post_record::{PostId, Record};
+use posts_table::{PostId, Record};
 
 use crate::{
     Clients, Config, Error, Input, Output, Status, TOO_LATE, check_texts, paused, picture, x,

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use aws_config::SdkConfig;
-use aws_said::aws_said;
 use aws_sdk_s3::error::SdkError;
 use jiff::{SignedDuration, Timestamp};
+use lambda_function::aws_error;
 use lambda_runtime::Diagnostic;
-use post_record::{Arm, Armed, DUPLICATE, Ledger, PostId, Record, Table, content_hash};
 use post_text::{check_alt_text, check_caption};
+use posts_table::{Arm, Armed, DUPLICATE, Ledger, PostId, Record, Table, content_hash};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -134,7 +134,7 @@ pub async fn post_tweet(
     let post: PostId = input
         .post
         .parse()
-        .map_err(|e: post_record::NotAPost| Error::InvalidInput(e.to_string()))?;
+        .map_err(|e: posts_table::NotAPost| Error::InvalidInput(e.to_string()))?;
     let record = read(clients, &post, &input.execution).await?;
     // By its key in the table, whatever the input says.
     if post.dry_run.is_some() {
@@ -373,10 +373,10 @@ impl From<Error> for Diagnostic {
     }
 }
 
-impl From<post_record::Error> for Error {
-    fn from(error: post_record::Error) -> Error {
+impl From<posts_table::Error> for Error {
+    fn from(error: posts_table::Error) -> Error {
         match error {
-            post_record::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
+            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
             _ => Error::Unexpected(error.into()),
         }
     }
@@ -547,9 +547,9 @@ async fn picture(clients: &Clients, config: &Config, image: &Image) -> Result<Ve
                 Error::InvalidInput(format!("there is no picture {at}"))
             }
             SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
-                Error::Unexpected(anyhow!("reading {at}: {}", aws_said(&error)))
+                Error::Unexpected(anyhow!("reading {at}: {}", aws_error(&error)))
             }
-            _ => Error::ServiceUnavailable(format!("S3 did not give {at}: {}", aws_said(&error))),
+            _ => Error::ServiceUnavailable(format!("S3 did not give {at}: {}", aws_error(&error))),
         })?;
     let bytes = object
         .body

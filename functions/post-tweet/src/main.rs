@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
+    lambda_function::telemetry::init();
     let config = Config::from_env()?;
-    let clients = Clients::new(&https::aws_config().await, &config);
+    let clients = Clients::new(&lambda_function::https::aws_config().await, &config);
     Runtime::new(service_fn(async |event: LambdaEvent<Value>| {
         let now = Timestamp::now();
         let answer = match Request::read(event.payload)? {
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Error> {
         };
         Ok::<_, post_tweet::Error>(answer)
     }))
-    .layer(telemetry::fields("PostTweet"))
+    .layer(lambda_function::telemetry::fields("PostTweet"))
     .run()
     .await
 }

@@ -81,7 +81,7 @@ impl<'a> X<'a> {
         let http = match clients.http.get() {
             Some(http) => http,
             None => {
-                let http = https::client_builder()
+                let http = lambda_function::https::client_builder()
                     // A connection that was kept may be dead, and a request on it in doubt.
                     .pool_max_idle_per_host(0)
                     .build()

@@ -2,20 +2,20 @@
 
 use anyhow::anyhow;
 use aws_config::SdkConfig;
-use aws_said::aws_said;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::types::ExecutionStatus;
 use bot_files::Bot;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use lambda_function::aws_error;
+use lambda_function::telemetry::{Metrics, Unit};
 use lambda_runtime::Diagnostic;
-use notices::{Audience, Failed, Teller, Told};
-use post_record::{
+use notifications::{Audience, Failed, Teller, Told};
+use posts_table::{
     Decision, Failure, Micros, OVER_BUDGET, Outcome, PostId, Provider, Record, Table,
     UNRECORDED_FAILURE, Verdict, is_bot_name,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use telemetry::{Metrics, Unit};
 
 /// The end of a run, as the state machine or as EventBridge tells it.
 #[derive(Clone, Debug)]
@@ -190,7 +190,7 @@ impl Config {
             table_name: variable("TABLE_NAME")?,
             bot_files_bucket: variable("BOT_FILES_BUCKET")?,
             mail_from: variable("MAIL_FROM")?,
-            alert_to: notices::addresses(&variable("ALERT_TO")?).map_err(|e| anyhow!(e))?,
+            alert_to: notifications::addresses(&variable("ALERT_TO")?).map_err(|e| anyhow!(e))?,
         })
     }
 }
@@ -217,7 +217,9 @@ impl Clients {
                 table: Table::new(aws_sdk_dynamodb::Client::new(aws), &config.table_name),
                 ses: aws_sdk_sesv2::Client::new(aws),
                 from: config.mail_from.clone(),
-                env: on_aws.then(|| notices::env(&config.table_name)).flatten(),
+                env: on_aws
+                    .then(|| notifications::env(&config.table_name))
+                    .flatten(),
             },
             s3: aws_sdk_s3::Client::new(aws),
             sfn: aws_sdk_sfn::Client::new(aws),
@@ -258,10 +260,10 @@ impl From<Error> for Diagnostic {
     }
 }
 
-impl From<post_record::Error> for Error {
-    fn from(error: post_record::Error) -> Error {
+impl From<posts_table::Error> for Error {
+    fn from(error: posts_table::Error) -> Error {
         match error {
-            post_record::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
+            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
             _ => Error::Unexpected(error.into()),
         }
     }
@@ -277,7 +279,7 @@ async fn record_end(
         .day
         .post
         .parse()
-        .map_err(|e: post_record::NotAPost| Error::InvalidInput(e.to_string()))?;
+        .map_err(|e: posts_table::NotAPost| Error::InvalidInput(e.to_string()))?;
     let asked_anew = matches!(
         state.approval.as_ref().and_then(|asked| asked.decision.as_ref()),
         Some(decision) if matches!(decision.verdict, Verdict::Regenerate { .. })
@@ -438,7 +440,7 @@ async fn approval_metrics(clients: &Clients, post: &PostId, now: Timestamp) -> R
 
 /// The bot's `bot.toml`, or why it cannot be read.
 async fn bot(clients: &Clients, config: &Config, bot: &str) -> Result<Bot, String> {
-    let read = notices::read_bot(&clients.s3, &config.bot_files_bucket, bot).await;
+    let read = notifications::read_bot(&clients.s3, &config.bot_files_bucket, bot).await;
     if let Err(why) = &read {
         tracing::warn!(bot, why, "those of ALERT_TO are told");
     }
@@ -461,8 +463,8 @@ async fn tell_end(
     record: &Record,
     bot: &Result<Bot, String>,
 ) -> Result<(), Error> {
-    if let Some(notice) = notices::ended(post, record) {
-        let event = notices::ended_event(post, record);
+    if let Some(notice) = notifications::ended(post, record) {
+        let event = notifications::ended_event(post, record);
         let audience = audience(config, bot);
         clients.teller.tell(&audience, &event, &notice, now).await?;
     }
@@ -504,7 +506,7 @@ async fn record_failure(
         None => None,
     };
     if let Some(post) = &post {
-        telemetry::record_post(post);
+        lambda_function::telemetry::record_post(post);
     }
     tracing::error!(
         status = detail.status,
@@ -727,7 +729,7 @@ fn unanswered<E>(doing: &str, execution: &str, error: SdkError<E>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let said = aws_said(&error);
+    let said = aws_error(&error);
     let message = format!("Step Functions did not {doing} {execution}: {said}");
     match error {
         SdkError::ServiceError(e)

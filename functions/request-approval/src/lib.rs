@@ -1,16 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 use anyhow::anyhow;
-use approval_decision::settle;
-use approval_mail::mail;
+use approvals::link::Keys;
+use approvals::mails::mail;
+use approvals::settle;
 use aws_config::SdkConfig;
 use bot_files::{OnTimeout, Policy};
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-use post_record::{
+use posts_table::{
     Approval, Decision, Image, MAX_ROUNDS, Opened, PostId, Record, Table, Verdict, content_hash,
 };
-use review_link::Keys;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ pub async fn request_approval(
     let post: PostId = input
         .post
         .parse()
-        .map_err(|e: post_record::NotAPost| Error::InvalidInput(e.to_string()))?;
+        .map_err(|e: posts_table::NotAPost| Error::InvalidInput(e.to_string()))?;
     let record = match clients.table.read(&post).await? {
         None => {
             return Err(Error::ClaimLost(format!(
@@ -232,20 +232,20 @@ impl From<Error> for Diagnostic {
     }
 }
 
-impl From<post_record::Error> for Error {
-    fn from(error: post_record::Error) -> Error {
+impl From<posts_table::Error> for Error {
+    fn from(error: posts_table::Error) -> Error {
         match error {
-            post_record::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
+            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
             _ => Error::Unexpected(error.into()),
         }
     }
 }
 
-impl From<review_link::Error> for Error {
-    fn from(error: review_link::Error) -> Error {
+impl From<approvals::link::Error> for Error {
+    fn from(error: approvals::link::Error) -> Error {
         match error {
-            review_link::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
-            review_link::Error::Unusable(..) => Error::SecretUnusable(error.to_string()),
+            approvals::link::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
+            approvals::link::Error::Unusable(..) => Error::SecretUnusable(error.to_string()),
         }
     }
 }
@@ -312,8 +312,8 @@ fn approval(
         closes_at,
         remind_at,
         on_timeout: match policy.on_timeout {
-            OnTimeout::Skip => post_record::OnTimeout::Skip,
-            OnTimeout::Post => post_record::OnTimeout::Post,
+            OnTimeout::Skip => posts_table::OnTimeout::Skip,
+            OnTimeout::Post => posts_table::OnTimeout::Post,
         },
         approvers: policy.approvers,
         mailed: Vec::new(),
@@ -355,7 +355,7 @@ async fn mail_approvers(
             false,
         );
         let details = json!({"round": approval.round, "to": approver, "subject": mail.subject});
-        match mail::send(&clients.ses, &config.mail_from, approver, &mail).await {
+        match notifications::mail::send(&clients.ses, &config.mail_from, approver, &mail).await {
             Ok(()) => {
                 clients
                     .table
@@ -363,10 +363,10 @@ async fn mail_approvers(
                     .await?;
                 reached = true;
             }
-            Err(error @ mail::Error::Unavailable(..)) => {
+            Err(error @ notifications::mail::Error::Unavailable(..)) => {
                 return Err(Error::ServiceUnavailable(error.to_string()));
             }
-            Err(error @ mail::Error::Refused(..)) => {
+            Err(error @ notifications::mail::Error::Refused(..)) => {
                 tracing::error!(%post, %error, "an approver was not asked");
                 let what = format!("mail-refused#{approver}");
                 clients.table.audit(post, now, &what, &details).await?;

@@ -5,20 +5,20 @@
 
 use std::process::Command;
 
+use approvals::link::{Keys, Link, Purpose};
 use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
 use bot_files::{OnTimeout, Policy};
-use jiff::{SignedDuration, Timestamp};
-use lambda_runtime::Diagnostic;
-use ministack::{Account, Mail, MiniStack};
-use post_record::{Approval, Decision, Image, Record, Verdict};
-use request_approval::{Clients, Config, Error, Input, Output, request_approval};
-use review_link::{Keys, Link, Purpose};
-use serde_json::{Value, json};
-use stand_ins::{
+use fakes::{
     lambda,
     proxy::{self, Held, Proxy},
 };
+use jiff::{SignedDuration, Timestamp};
+use lambda_runtime::Diagnostic;
+use local_cloud::{Account, Mail, MiniStack};
+use posts_table::{Approval, Decision, Image, Record, Verdict};
+use request_approval::{Clients, Config, Error, Input, Output, request_approval};
+use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::method};
 
@@ -168,7 +168,7 @@ impl Office {
         let decided = table
             .decide(&post, 1, &approval.presented_hash, &decision)
             .await;
-        assert!(matches!(decided.unwrap(), post_record::Decide::Counts(_)));
+        assert!(matches!(decided.unwrap(), posts_table::Decide::Counts(_)));
         decision
     }
 
@@ -1047,7 +1047,7 @@ async fn a_pick_that_cannot_be_read_and_a_table_that_is_not_there_are_unexpected
 #[tokio::test]
 async fn a_dry_run_asks_nobody_and_is_approved_as_it_is() {
     let office = Office::new().await;
-    let dry = POST.parse::<post_record::PostId>().unwrap().dry_run_of(RUN);
+    let dry = POST.parse::<posts_table::PostId>().unwrap().dry_run_of(RUN);
     let mut record = json!(office.clients.table.read(&dry.real()).await.unwrap());
     record["post"] = json!(dry.to_string());
     let record: Record = serde_json::from_value(record).unwrap();
@@ -1062,7 +1062,7 @@ async fn a_dry_run_asks_nobody_and_is_approved_as_it_is() {
     let verdict = Verdict::Approved {
         caption: CAPTION.to_owned(),
         alt_text: ALT_TEXT.to_owned(),
-        hash: post_record::content_hash(&"0".repeat(64), CAPTION, ALT_TEXT),
+        hash: posts_table::content_hash(&"0".repeat(64), CAPTION, ALT_TEXT),
     };
     assert_eq!(decision.verdict, verdict);
     assert!(office.mails().await.is_empty());

@@ -3,7 +3,8 @@
 mod page;
 
 use anyhow::{Context, anyhow};
-use approval_decision::{Answer, Outcome, Problems, Standing, decide, standing};
+use approvals::link::{Keys, Link, Purpose};
+use approvals::{Answer, Outcome, Problems, Standing, decide, standing};
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::SdkError;
 use jiff::Timestamp;
@@ -12,8 +13,7 @@ use lambda_http::{
     http::{HeaderMap, Method, StatusCode, header},
 };
 use maud::Markup;
-use post_record::{Approval, Table};
-use review_link::{Keys, Link, Purpose};
+use posts_table::{Approval, Table};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::RwLock;
@@ -80,7 +80,7 @@ impl Config {
 #[derive(Debug)]
 pub struct Clients {
     /// The table and Step Functions.
-    pub decision: approval_decision::Clients,
+    pub decision: approvals::Clients,
     /// The pictures.
     pub s3: aws_sdk_s3::Client,
     /// The signing keys.
@@ -93,7 +93,7 @@ impl Clients {
     /// The clients of an AWS configuration.
     pub fn new(aws: &SdkConfig, config: &Config) -> Clients {
         Clients {
-            decision: approval_decision::Clients {
+            decision: approvals::Clients {
                 table: Table::new(aws_sdk_dynamodb::Client::new(aws), &config.table_name),
                 sfn: aws_sdk_sfn::Client::new(aws),
             },

@@ -6,14 +6,14 @@ use review::{Clients, Config, review};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
+    lambda_function::telemetry::init();
     let config = Config::from_env()?;
-    let clients = Clients::new(&https::aws_config().await, &config);
+    let clients = Clients::new(&lambda_function::https::aws_config().await, &config);
     let handler = service_fn(async |request: Request| {
         Ok::<_, Error>(review(&clients, &config, Timestamp::now(), request).await)
     });
     Runtime::new(Adapter::from(handler))
-        .layer(telemetry::fields("review"))
+        .layer(lambda_function::telemetry::fields("review"))
         .run()
         .await
 }

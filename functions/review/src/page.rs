@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
-use approval_decision::{MAX_NOTE, Problems, Standing, tidy};
+use approvals::{MAX_NOTE, Problems, Standing, tidy};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use post_record::{Approval, Decision, OnTimeout, POLICY, Verdict};
 use post_text::{MAX_ALT_TEXT, MAX_WEIGHTED_LENGTH, weighted_length};
+use posts_table::{Approval, Decision, OnTimeout, POLICY, Verdict};
 use sha2::{Digest, Sha256};
 
 use crate::Form;

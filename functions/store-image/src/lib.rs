@@ -4,7 +4,6 @@ use std::io::Cursor;
 
 use anyhow::anyhow;
 use aws_config::SdkConfig;
-use aws_said::aws_said;
 use aws_sdk_s3::{error::SdkError, primitives::ByteStream};
 use image::{
     DynamicImage, ImageFormat, ImageReader, Limits, RgbImage, Rgba, codecs::jpeg::JpegEncoder,
@@ -14,6 +13,7 @@ use img_parts::{
     Bytes,
     jpeg::{Jpeg, JpegSegment, markers::APP1},
 };
+use lambda_function::aws_error;
 use lambda_runtime::Diagnostic;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -373,7 +373,7 @@ fn s3_error<E>(doing: &str, error: SdkError<E>) -> Error
 where
     E: std::error::Error + aws_sdk_s3::error::ProvideErrorMetadata + 'static,
 {
-    let message = format!("S3 did not {doing}: {}", aws_said(&error));
+    let message = format!("S3 did not {doing}: {}", aws_error(&error));
     match error {
         SdkError::ServiceError(e) if !matches!(e.raw().status().as_u16(), 409 | 500..) => {
             Error::Unexpected(anyhow!(message))

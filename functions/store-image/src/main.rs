@@ -6,13 +6,13 @@ use store_image::{Clients, Config, Input, store_image};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
+    lambda_function::telemetry::init();
     let config = Config::from_env()?;
-    let clients = Clients::new(&https::aws_config().await);
+    let clients = Clients::new(&lambda_function::https::aws_config().await);
     Runtime::new(service_fn(async |event: LambdaEvent<Value>| {
         store_image(&clients, &config, Input::read(event.payload)?).await
     }))
-    .layer(telemetry::fields("StoreImage"))
+    .layer(lambda_function::telemetry::fields("StoreImage"))
     .run()
     .await
 }

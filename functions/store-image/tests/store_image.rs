@@ -7,6 +7,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{BucketVersioningStatus, VersioningConfiguration},
 };
+use fakes::lambda;
 use image::{DynamicImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use img_parts::{
     Bytes, ImageEXIF, ImageICC,
@@ -15,10 +16,9 @@ use img_parts::{
     webp::WebP,
 };
 use lambda_runtime::Diagnostic;
-use ministack::MiniStack;
+use local_cloud::MiniStack;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use stand_ins::lambda;
 use store_image::{Clients, Config, Error, Input, Output, store_image};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,

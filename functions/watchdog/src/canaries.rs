@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use aws_said::aws_said;
+use approvals::link::Keys;
 use bot_files::{Bot, Calendar, Pick, Picture};
 use jiff::{SignedDuration, Timestamp, civil::Date, fmt::rfc2822};
+use lambda_function::aws_error;
 use oauth::{HMAC_SHA1, ParameterList, Token};
 use provider_secrets::{openai_key, x_credentials};
 use reqwest::{
     Response, StatusCode,
     header::{AUTHORIZATION, DATE},
 };
-use review_link::Keys;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
@@ -118,7 +118,9 @@ fn http(clients: &Clients) -> Result<&reqwest::Client, reqwest::Error> {
     if let Some(http) = clients.http.get() {
         return Ok(http);
     }
-    let http = https::client_builder().timeout(PATIENCE).build()?;
+    let http = lambda_function::https::client_builder()
+        .timeout(PATIENCE)
+        .build()?;
     Ok(clients.http.get_or_init(|| http))
 }
 
@@ -157,7 +159,7 @@ async fn calendar(clients: &Clients, config: &Config, bot: &Folder) -> Result<Ca
     let object = clients.s3.get_object();
     let object = object.bucket(&config.bot_files_bucket).key(&key);
     let object = object.send().await.map_err(|e| {
-        let said = aws_said(&e);
+        let said = aws_error(&e);
         format!("S3 did not give {key}: {said}")
     })?;
     let text = object.body.collect().await.map_err(|e| e.to_string())?;

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
-use notices::{REDRIVABLE, Step};
-use post_record::{Ledger, PostId};
+use notifications::{REDRIVABLE, Step};
+use posts_table::{Ledger, PostId};
 
 use crate::{
     Folder, Sweep, Verdict, canaries,
@@ -28,7 +28,7 @@ impl Sweep<'_> {
     }
 
     async fn write_digest(&mut self, bot: &Folder, today: Date) -> anyhow::Result<()> {
-        let event = notices::digest_event(&bot.name, today);
+        let event = notifications::digest_event(&bot.name, today);
         if self.table().has_event(&event).await? {
             return Ok(());
         }
@@ -71,7 +71,7 @@ impl Sweep<'_> {
             self.table().mark_event(&event, self.now).await?;
             return Ok(());
         }
-        let notice = notices::digest(&bot.name, today, findings);
+        let notice = notifications::digest(&bot.name, today, findings);
         self.tell(bot, &event, &notice).await
     }
 
@@ -95,7 +95,7 @@ impl Sweep<'_> {
                         known.insert(post);
                     }
                 }
-                Err(error @ post_record::Error::Unreadable(..)) => {
+                Err(error @ posts_table::Error::Unreadable(..)) => {
                     self.failed(
                         format!("the records of {} on {date}", bot.name),
                         &error.into(),

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-mod approvals;
 mod canaries;
+mod deadlines;
 mod digest;
 mod reservations;
 mod runs;
@@ -9,17 +9,17 @@ mod runs;
 use std::sync::OnceLock;
 
 use anyhow::anyhow;
+use approvals::link::Keys;
 use aws_config::SdkConfig;
-use aws_said::aws_said;
 use aws_sdk_s3::error::SdkError;
 use bot_files::Bot;
 use jiff::Timestamp;
+use lambda_function::aws_error;
+use lambda_function::telemetry::{Metrics, Unit};
 use lambda_runtime::Diagnostic;
-use notices::{Audience, Notice, Teller, Told, read_bot};
-use post_record::{Table, is_bot_name};
-use review_link::Keys;
+use notifications::{Audience, Notice, Teller, Told, read_bot};
+use posts_table::{Table, is_bot_name};
 use serde::{Deserialize, Serialize};
-use telemetry::{Metrics, Unit};
 use tokio::sync::OnceCell;
 
 pub use canaries::{Check, Verdict};
@@ -222,7 +222,7 @@ impl Config {
             review_secret_arn: variable("REVIEW_SECRET_ARN")?,
             review_base_url: variable("REVIEW_BASE_URL")?,
             mail_from: variable("MAIL_FROM")?,
-            alert_to: notices::addresses(&variable("ALERT_TO")?).map_err(|e| anyhow!(e))?,
+            alert_to: notifications::addresses(&variable("ALERT_TO")?).map_err(|e| anyhow!(e))?,
             secrets_prefix: variable("SECRETS_PREFIX")?,
             x_api_base_url: or("X_API_BASE_URL", "https://api.x.com"),
             openai_secret_arn: variable("OPENAI_SECRET_ARN")?,
@@ -235,7 +235,7 @@ impl Config {
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// The table and Step Functions.
-    pub decision: approval_decision::Clients,
+    pub decision: approvals::Clients,
     /// The bots' files.
     pub s3: aws_sdk_s3::Client,
     /// The signing keys, and the secrets of the providers.
@@ -252,7 +252,7 @@ impl Clients {
     /// The clients of an AWS configuration.
     pub fn new(aws: &SdkConfig, config: &Config) -> Clients {
         Clients {
-            decision: approval_decision::Clients {
+            decision: approvals::Clients {
                 table: Table::new(aws_sdk_dynamodb::Client::new(aws), &config.table_name),
                 sfn: aws_sdk_sfn::Client::new(aws),
             },
@@ -271,7 +271,7 @@ impl Clients {
             from: config.mail_from.clone(),
             env: self
                 .on_aws
-                .then(|| notices::env(&config.table_name))
+                .then(|| notifications::env(&config.table_name))
                 .flatten(),
         }
     }
@@ -300,10 +300,10 @@ impl From<Error> for Diagnostic {
     }
 }
 
-impl From<post_record::Error> for Error {
-    fn from(error: post_record::Error) -> Error {
+impl From<posts_table::Error> for Error {
+    fn from(error: posts_table::Error) -> Error {
         match error {
-            post_record::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
+            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
             _ => Error::Unexpected(error.into()),
         }
     }
@@ -324,7 +324,7 @@ async fn names(clients: &Clients, config: &Config) -> Result<Vec<String>, Error>
             let said = format!(
                 "S3 did not list s3://{}: {}",
                 config.bot_files_bucket,
-                aws_said(&error)
+                aws_error(&error)
             );
             match error {
                 SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {

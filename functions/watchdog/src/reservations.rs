@@ -1,7 +1,7 @@
 //! Money that was reserved by invocations that died.
 
 use jiff::SignedDuration;
-use post_record::{Micros, Reservation, Settlement};
+use posts_table::{Micros, Reservation, Settlement};
 
 use crate::{Error, Folder, Sweep};
 

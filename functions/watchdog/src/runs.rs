@@ -1,12 +1,12 @@
 //! Runs: slots that nothing was started for, and failures that nobody has told, armed ledgers among them.
 
 use anyhow::{Context, anyhow};
-use aws_said::aws_said;
 use aws_sdk_sfn::{error::SdkError, types::ExecutionStatus};
 use bot_files::{Bot, Start};
 use jiff::{SignedDuration, Timestamp};
-use notices::Failed;
-use post_record::{Failure, PostId, Record, UNRECORDED_FAILURE};
+use lambda_function::aws_error;
+use notifications::Failed;
+use posts_table::{Failure, PostId, Record, UNRECORDED_FAILURE};
 
 use crate::{Error, Folder, Sweep};
 
@@ -69,8 +69,8 @@ impl Sweep<'_> {
         match (self.standing(post).await?, due) {
             (Standing::Well, _) | (Standing::NotStarted, None) => Ok(()),
             (Standing::NotStarted, Some(due)) => {
-                let event = notices::not_started_event(post);
-                let notice = notices::not_started(post, due);
+                let event = notifications::not_started_event(post);
+                let notice = notifications::not_started(post, due);
                 self.tell(bot, &event, &notice).await
             }
             (Standing::Failed(failure, execution, record), _) => {
@@ -176,7 +176,7 @@ impl Sweep<'_> {
                 return Ok(End::Gone);
             }
             Err(error) => {
-                let said = aws_said(&error);
+                let said = aws_error(&error);
                 return Err(anyhow!(
                     "Step Functions did not describe {execution}: {said}"
                 ));
@@ -241,7 +241,7 @@ impl Sweep<'_> {
             let object = object.map_err(|e| {
                 anyhow!(
                     "S3 did not give the version {version} of {key}: {}",
-                    aws_said(&e)
+                    aws_error(&e)
                 )
             })?;
             let text = object.body.collect().await?.to_vec();
@@ -268,7 +268,7 @@ impl Sweep<'_> {
                 .set_version_id_marker(version_marker)
                 .send()
                 .await
-                .map_err(|e| anyhow!("S3 did not list the versions of {key}: {}", aws_said(&e)))?;
+                .map_err(|e| anyhow!("S3 did not list the versions of {key}: {}", aws_error(&e)))?;
             let time = |at: Option<&aws_sdk_s3::primitives::DateTime>| -> anyhow::Result<_> {
                 let at = at.context("a version has no time")?;
                 Ok(Timestamp::from_millisecond(at.to_millis()?)?)

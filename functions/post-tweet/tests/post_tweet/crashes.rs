@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use post_record::Ledger;
-use post_tweet::{Clients, Config, Error, Output, Status, post_tweet};
-use proptest::{prelude::*, test_runner::TestRunner};
-use stand_ins::{
+use fakes::{
     Fault, Kind,
     proxy::{self, Held, Proxy},
 };
+use jiff::Timestamp;
+use post_tweet::{Clients, Config, Error, Output, Status, post_tweet};
+use posts_table::Ledger;
+use proptest::{prelude::*, test_runner::TestRunner};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::setting::Setting;

@@ -1,10 +1,10 @@
 //! Taking a tweet down.
 
+use fakes::{Fault, Kind};
 use jiff::tz::TimeZone;
-use post_record::{Ledger, Operator};
 use post_tweet::{Delete, Deleted, Error, Request, delete_tweet};
+use posts_table::{Ledger, Operator};
 use serde_json::json;
-use stand_ins::{Fault, Kind};
 
 use crate::{name, setting::Setting};
 
@@ -16,7 +16,7 @@ impl Setting {
         };
         let table = &self.clients.table;
         let ordered = table.order_deletion(&self.post, &operator, self.at(10));
-        assert!(matches!(ordered.await.unwrap(), post_record::Change::Made));
+        assert!(matches!(ordered.await.unwrap(), posts_table::Change::Made));
     }
 
     async fn delete(&self, seconds: i64) -> Result<Deleted, Error> {

@@ -7,12 +7,12 @@ mod deletions;
 mod dry_run;
 mod setting;
 
+use fakes::{Fault, Kind};
 use jiff::SignedDuration;
-use post_record::{Arm, Armed, Ledger};
 use post_tweet::{Error, Status};
+use posts_table::{Arm, Armed, Ledger};
 use serde_json::json;
 use setting::{CAPTION, EXECUTION, Setting, secret};
-use stand_ins::{Fault, Kind};
 
 fn name(error: &Error) -> &'static str {
     error.into()

@@ -5,13 +5,13 @@ use std::{collections::HashMap, io::Cursor, time::Duration};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::ByteStream;
+use fakes::x::{self, Credentials, X};
 use jiff::{SignedDuration, Timestamp};
-use ministack::MiniStack;
-use post_record::{Arm, Armed, PostId, Record, content_hash};
+use local_cloud::MiniStack;
 use post_tweet::{Clients, Config, Error, Image, Input, Output, post_tweet};
+use posts_table::{Arm, Armed, PostId, Record, content_hash};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use stand_ins::x::{self, Credentials, X};
 
 pub const EXECUTION: &str = "arn:aws:states:us-east-1:000000000000:execution:daily-post:one";
 pub const CAPTION: &str = "Happy National Candy Corn Day! 👻\n\n#SpookyDays";

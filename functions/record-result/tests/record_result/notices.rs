@@ -3,8 +3,8 @@
 use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use notices::{Kind, Told};
-use post_record::{Arm, Armed, Operator};
+use notifications::{Kind, Told};
+use posts_table::{Arm, Armed, Operator};
 use record_result::{Clients, record_result};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
@@ -149,7 +149,7 @@ async fn a_failure_is_told_once_for_each_redrive_with_the_command_that_mends_it(
 async fn on_aws_the_commands_name_the_environment_and_the_console_has_the_execution() {
     let mut archive = Archive::new().await.unwrap();
     archive.clients.on_aws = true;
-    archive.clients.teller.env = notices::env("daily-post-prod");
+    archive.clients.teller.env = notifications::env("daily-post-prod");
     let run = archive.run("a");
     archive.claim(POST, &run).await.unwrap();
     for (redrives, error) in [(0, "OutOfCredit"), (1, "Unconfirmed")] {
@@ -385,7 +385,7 @@ async fn a_run_that_failed_after_its_end_was_written_tells_its_end() {
     let run = archive.run("a");
     archive.claim(POST, &run).await.unwrap();
     // The record was written, and then the function crashed for good.
-    let outcome = post_record::Outcome::Expired;
+    let outcome = posts_table::Outcome::Expired;
     let (post, result) = (POST.parse().unwrap(), json!({}));
     let finished = archive.table().finish(
         &post,
@@ -502,14 +502,14 @@ async fn a_notice_whose_sender_died_is_sent_by_who_comes_next_and_no_earlier() {
     let record = archive.record(POST).await.unwrap().unwrap();
     // As it was before its mail was sent, so that the crash comes right after the mark.
     let failure = record.failure.clone().unwrap();
-    let failed = notices::Failed {
+    let failed = notifications::Failed {
         post: None,
         execution: "arn:b",
         failure: &failure,
         record: None,
         on_aws: false,
     };
-    let pending = post_record::Pending {
+    let pending = posts_table::Pending {
         event: failed.event(),
         to: vec![OWNER.to_owned()],
         notice: json!(failed.notice()),
@@ -520,7 +520,7 @@ async fn a_notice_whose_sender_died_is_sent_by_who_comes_next_and_no_earlier() {
     assert!(table.take_on(&pending, now(), later(1)).await.unwrap());
     let before = archive.mails().await.len();
     let teller = &archive.clients.teller;
-    let audience = notices::Audience::instead(&[OWNER.to_owned()], "a test");
+    let audience = notifications::Audience::instead(&[OWNER.to_owned()], "a test");
     let tell = async |at| {
         teller
             .tell(&audience, &pending.event, &failed.notice(), at)
@@ -546,10 +546,10 @@ async fn a_notice_that_cannot_be_read_does_not_keep_the_others() {
         put = put.item(name, AttributeValue::S(value.to_owned()));
     }
     put.send().await.unwrap();
-    let pending = post_record::Pending {
+    let pending = posts_table::Pending {
         event: "z".to_owned(),
         to: vec![OWNER.to_owned()],
-        notice: json!(notices::not_started(&POST.parse().unwrap(), now())),
+        notice: json!(notifications::not_started(&POST.parse().unwrap(), now())),
         since: now(),
         tries: 0,
     };

@@ -4,13 +4,13 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sfn::types::ExecutionStatus;
+use fakes::lambda;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-use ministack::{Account, Mail, MiniStack};
-use post_record::{Claim, Ledger, PostId, Record, Table};
+use local_cloud::{Account, Mail, MiniStack};
+use posts_table::{Claim, Ledger, PostId, Record, Table};
 use record_result::{Clients, Config, Error, Input, Output, record_result};
 use serde_json::{Value, json};
-use stand_ins::lambda;
 
 pub const POST: &str = "spooky-days/2026-10-30/1";
 pub const BOT_TOML: &str = include_str!("../../../../bots/spooky-days/bot.toml");
@@ -85,7 +85,7 @@ impl Archive {
     pub fn run(&self, name: &str) -> String {
         format!(
             "arn:aws:states:{}:{}:execution:daily-post:{name}",
-            ministack::REGION,
+            local_cloud::REGION,
             self.account.id()
         )
     }

@@ -1,8 +1,8 @@
 //! Forms: which ones decide, which ones do not, and what whoever sent them is told.
 
+use approvals::link::{Keys, Purpose};
 use aws_config::retry::RetryConfig;
-use post_record::{Change, OnTimeout, Operator, Verdict, content_hash};
-use review_link::{Keys, Purpose};
+use posts_table::{Change, OnTimeout, Operator, Verdict, content_hash};
 use serde_json::json;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
 

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
+use approvals::link::Purpose;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use review::{Clients, Config};
-use review_link::Purpose;
 
 use crate::setting::*;
 

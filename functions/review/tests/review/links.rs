@@ -1,8 +1,8 @@
 //! Who fetches what: good, forged, cut, unknown and old links, other addresses and other methods.
 
+use approvals::link::{Keys, Purpose};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use review_link::{Keys, Purpose};
 use serde_json::Value;
 
 use crate::setting::*;

@@ -1,9 +1,9 @@
 //! The page itself: what it shows, that it can be used by everybody, that text stays text, and its headers.
 
+use approvals::link::Purpose;
 use aws_sdk_dynamodb::types::AttributeValue;
-use post_record::{Decision, Verdict};
+use posts_table::{Decision, Verdict};
 use review::Clients;
-use review_link::Purpose;
 
 use crate::setting::*;
 

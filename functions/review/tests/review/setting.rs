@@ -2,18 +2,18 @@
 
 use std::{cell::RefCell, collections::HashMap, io::Write, sync::Once};
 
+use approvals::link::{Keys, Link, Purpose};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::ByteStream;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use fakes::lambda;
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, http::StatusCode, tracing::subscriber};
-use ministack::{Account, MiniStack};
-use post_record::{Approval, AuditLine, Image, OnTimeout, PostId, Record, content_hash};
+use local_cloud::{Account, MiniStack};
+use posts_table::{Approval, AuditLine, Image, OnTimeout, PostId, Record, content_hash};
 use review::{Clients, Config, review};
-use review_link::{Keys, Link, Purpose};
 use serde_json::{Value, json};
-use stand_ins::lambda;
 
 pub const POST: &str = "spooky-days/2026-10-30/1";
 pub const BASE: &str = "https://review.example";

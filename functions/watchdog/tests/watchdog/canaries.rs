@@ -1,8 +1,8 @@
 //! What the canaries say.
 
+use fakes::{Fault, Kind, openai, x};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use stand_ins::{Fault, Kind, openai, x};
 use watchdog::{Check, Input, Output, Verdict, watchdog};
 
 use crate::setting::{BOT_TOML, CALENDAR_TOML, Yard};
@@ -292,7 +292,7 @@ async fn a_failing_canary_is_in_the_digest_and_none_where_all_are_well() {
     let house = Birdhouse::new().await;
     // From nine on in New York, of a day whose slots have all ended.
     let now: Timestamp = "2026-10-30T20:00:00Z".parse().unwrap();
-    let event = notices::digest_event("spooky-days", "2026-10-30".parse().unwrap());
+    let event = notifications::digest_event("spooky-days", "2026-10-30".parse().unwrap());
     for (pk, sk) in [("#notices", format!("event#{event}"))] {
         house.yard.delete(pk, &sk).await;
     }

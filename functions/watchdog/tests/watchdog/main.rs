@@ -10,10 +10,10 @@ mod setting;
 
 use std::process::Command;
 
-use approval_decision::{Answer, LookedAfter, Outcome, Standing, decide, settle_and_deliver};
+use approvals::link::{Keys, Purpose};
+use approvals::{Answer, LookedAfter, Outcome, Standing, decide, settle_and_deliver};
 use aws_sdk_dynamodb::types::AttributeValue;
-use post_record::{OnTimeout, Verdict, content_hash};
-use review_link::{Keys, Purpose};
+use posts_table::{OnTimeout, Verdict, content_hash};
 use serde_json::json;
 use setting::{
     ALERTS, BASE, BOT, DEADLINE, FRIEND, FROM, KEY, OWNER, POST, REMINDER, Yard, at, done, id, text,

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::tz::TimeZone;
-use post_record::{Caps, Micros, Reservation, Reserved, Settlement};
+use posts_table::{Caps, Micros, Reservation, Reserved, Settlement};
 
 use crate::setting::{BOT, Yard, at, done, id};
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
-use post_record::{Arm, Armed, Outcome};
+use posts_table::{Arm, Armed, Outcome};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
@@ -46,7 +46,7 @@ impl Yard {
     /// Has the digests of these days done.
     async fn no_digest(&self, from: Timestamp, days: i64) {
         for day in 0..=days {
-            let event = notices::digest_event(BOT, date(from + hours(24 * day)));
+            let event = notifications::digest_event(BOT, date(from + hours(24 * day)));
             self.table().mark_event(&event, from).await.unwrap();
         }
     }
@@ -230,7 +230,7 @@ async fn a_failure_whose_event_got_lost_is_recorded_and_told_once() {
     assert_eq!(yard.look_at(due + hours(2)).await.unwrap().told, 0);
     // The event has the same name, so it would not be told once more.
     let failure = record.failure.unwrap();
-    let failed = notices::Failed {
+    let failed = notifications::Failed {
         post: None,
         execution: &execution,
         failure: &failure,
@@ -275,7 +275,7 @@ async fn an_armed_post_that_nobody_is_at_is_told_and_nothing_is_sent() {
     );
     assert!(text.contains(&format!("spooky redrive {slot}\n")), "{text}");
     let record = yard.table().read(&id(slot)).await.unwrap().unwrap();
-    assert_eq!(record.ledger, post_record::Ledger::Armed);
+    assert_eq!(record.ledger, posts_table::Ledger::Armed);
 }
 
 #[tokio::test]

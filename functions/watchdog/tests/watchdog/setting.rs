@@ -10,8 +10,8 @@ use aws_sdk_s3::{
 };
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
-use ministack::{Account, Mail, MiniStack};
-use post_record::{
+use local_cloud::{Account, Mail, MiniStack};
+use posts_table::{
     Approval, Decide, Decision, Image, OnTimeout, PostId, Record, Table, Verdict, content_hash,
 };
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ impl Yard {
         self.put(key, BOT_TOML).await;
         let bot = key.split('/').next().unwrap();
         for day in ["2026-10-30", "2026-10-31"] {
-            let event = notices::digest_event(bot, day.parse().unwrap());
+            let event = notifications::digest_event(bot, day.parse().unwrap());
             self.table().mark_event(&event, at(0)).await.unwrap();
         }
     }

@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+
+mod decide;
+pub mod link;
+pub mod mails;
+
+pub use decide::*;

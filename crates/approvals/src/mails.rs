@@ -1,0 +1,145 @@
+//! The email that asks an approver, and the reminder.
+
+use crate::link::{Keys, Link, Purpose};
+use jiff::{Timestamp, tz::TimeZone};
+use maud::{DOCTYPE, html};
+use notifications::mail::Mail;
+use posts_table::{Approval, OnTimeout, PostId};
+
+/// How long after the deadline a link still leads to a page that says what happened, in seconds.
+const AFTERLIFE: i64 = 7 * 24 * 60 * 60;
+
+/// The address of an approval's page for one approver, by the place in the list.
+pub fn review_url(
+    keys: &Keys,
+    base_url: &str,
+    post: &PostId,
+    approval: &Approval,
+    approver: usize,
+) -> String {
+    address(
+        keys,
+        base_url,
+        Purpose::Decide,
+        "review",
+        post,
+        approval,
+        approver,
+    )
+}
+
+/// The mail to one approver, by the place in the list.
+pub fn mail(
+    keys: &Keys,
+    base_url: &str,
+    post: &PostId,
+    approval: &Approval,
+    approver: usize,
+    is_reminder: bool,
+) -> Mail {
+    let review = review_url(keys, base_url, post, approval, approver);
+    let thumbnail = address(
+        keys,
+        base_url,
+        Purpose::Show,
+        "thumbnail",
+        post,
+        approval,
+        approver,
+    );
+    let zone = TimeZone::get(&approval.time_zone).unwrap_or(TimeZone::UTC);
+    let appears = if approval.slot_time <= approval.opened_at {
+        "as soon as it is approved".to_owned()
+    } else {
+        said(approval.slot_time, &zone)
+    };
+    let closes = Timestamp::from_second(approval.closes_at)
+        .map_or_else(|_| "never".to_owned(), |at| said(at, &zone));
+    let silence = match approval.on_timeout {
+        OnTimeout::Skip => "If nobody answers by then, nothing is posted.",
+        OnTimeout::Post => "If nobody answers by then, it is posted as it is.",
+    };
+    let round = match approval.round {
+        1 => String::new(),
+        round => format!(" This is picture number {round}."),
+    };
+    let day: String = approval
+        .day
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(100)
+        .collect();
+    let subject = match is_reminder {
+        false => format!("To approve: {day} ({post})"),
+        true => format!("Still to approve: {day} ({post})"),
+    };
+    let intro = format!("{post} waits for your answer.{round}");
+    let text = format!(
+        "{}\n\n{intro}\n\nCaption:\n{}\n\nAlt text:\n{}\n\nIt appears: {appears}\nDecisions close: {closes}\n{silence}\n\n\
+         See the picture and decide:\n{review}\n\n\
+         This link is yours: what is decided with it carries your name. Opening it decides nothing.\n",
+        approval.day, approval.caption, approval.alt_text
+    );
+    let cell = "padding:4px 12px 4px 0;vertical-align:top;color:#6b5b7b";
+    let html = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (subject) }
+            }
+            body style="margin:0;padding:16px;font-family:Helvetica,Arial,sans-serif;font-size:16px;line-height:1.5" {
+                div style="max-width:560px;margin:0 auto" {
+                    h1 style="font-size:20px;margin:0 0 12px" { (approval.day) }
+                    p style="margin:0 0 16px" { (intro) }
+                    img src=(thumbnail) alt=(approval.alt_text) width="512" style="display:block;width:100%;max-width:512px;height:auto;border-radius:8px";
+                    p style="margin:16px 0;white-space:pre-line;font-size:18px" { (approval.caption) }
+                    table role="presentation" style="border-collapse:collapse;margin:0 0 20px" {
+                        tr { td style=(cell) { "Alt text" } td { (approval.alt_text) } }
+                        tr { td style=(cell) { "Appears" } td { (appears) } }
+                        tr { td style=(cell) { "Closes" } td { (closes) ". " (silence) } }
+                    }
+                    p style="margin:0 0 20px" {
+                        a href=(review) style="display:inline-block;background:#5b2a86;color:#ffffff;padding:12px 24px;border-radius:8px;text-decoration:none;font-weight:bold" { "Look and decide" }
+                    }
+                    p style="margin:0;font-size:13px;color:#6b5b7b" {
+                        "This link is yours: what is decided with it carries your name. Opening it decides nothing."
+                    }
+                }
+            }
+        }
+    };
+    Mail {
+        subject,
+        html: html.into_string(),
+        text,
+    }
+}
+
+fn address(
+    keys: &Keys,
+    base_url: &str,
+    purpose: Purpose,
+    page: &str,
+    post: &PostId,
+    approval: &Approval,
+    approver: usize,
+) -> String {
+    let link = Link {
+        post: post.clone(),
+        round: approval.round,
+        approver,
+        ends_at: approval.closes_at.saturating_add(AFTERLIFE),
+    };
+    let link = keys.sign(purpose, &link);
+    format!("{}/{page}/{link}", base_url.trim_end_matches('/'))
+}
+
+/// A time as people of that zone say it.
+fn said(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned_datetime(zone.clone())
+        .strftime("%A %-d %B %Y, %H:%M %Z")
+        .to_string()
+}

@@ -1,0 +1,99 @@
+//! Approvals: deadlines, reminders, and decisions whose answer did not get through.
+
+use anyhow::anyhow;
+use approvals::link::Keys;
+use approvals::mails::mail;
+use approvals::{LookedAfter, Standing, settle_and_deliver, standing};
+use posts_table::{Approval, PostId};
+use serde_json::json;
+
+use crate::{Error, Folder, Sweep};
+
+impl Sweep<'_> {
+    /// Looks after the approvals of a bot that wait.
+    pub(crate) async fn approvals(&mut self, bot: &Folder) -> Result<(), Error> {
+        for waiting in self.table().waiting_approvals(&bot.name).await? {
+            let (post, round) = match waiting {
+                Ok(waiting) => waiting,
+                Err(error) => {
+                    self.failed(format!("an approval of {}", bot.name), &error.into());
+                    continue;
+                }
+            };
+            if let Err(error) = self.approval(&post, round).await {
+                self.failed(format!("the approval {post}/{round}"), &error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn approval(&mut self, post: &PostId, round: u32) -> anyhow::Result<()> {
+        let Some(approval) = self.table().approval(post, round).await? else {
+            // It cannot be there without its approval, unless a person took that away.
+            return Ok(self.table().forget(post, round).await?);
+        };
+        let decision = &self.clients.decision;
+        match settle_and_deliver(decision, self.now, post, &approval).await? {
+            LookedAfter::Waits => self.done.waiting += 1,
+            LookedAfter::Settled => self.done.settled += 1,
+            LookedAfter::Delivered => self.done.delivered += 1,
+            LookedAfter::Nothing => {}
+        }
+        let who: Vec<usize> = match approval.remind_at {
+            Some(at) if at <= self.now.as_second() => to_remind(&approval),
+            _ => Vec::new(),
+        };
+        // Nobody is reminded of what the page would refuse, such as the post of a paused bot or of a run that has
+        // ended.
+        if !who.is_empty() && standing(decision, self.now, post, &approval).await? == Standing::Open
+        {
+            self.remind(post, &approval, &who).await?;
+        }
+        Ok(())
+    }
+
+    /// Reminds the approvers with these places.
+    async fn remind(
+        &mut self,
+        post: &PostId,
+        approval: &Approval,
+        who: &[usize],
+    ) -> anyhow::Result<()> {
+        let (clients, config) = (self.clients, self.config);
+        let keys = self
+            .keys
+            .get_or_try_init(|| Keys::read(&clients.secrets, &config.review_secret_arn))
+            .await?;
+        let mut failures = Vec::new();
+        for &number in who {
+            let approver = &approval.approvers[number];
+            let mail = mail(keys, &config.review_base_url, post, approval, number, true);
+            let details = json!({"round": approval.round, "to": approver, "subject": mail.subject});
+            match notifications::mail::send(&clients.ses, &config.mail_from, approver, &mail).await
+            {
+                Ok(()) => {
+                    clients
+                        .decision
+                        .table
+                        .mailed(post, approval.round, approver, true, &details, self.now)
+                        .await?;
+                    self.done.reminded += 1;
+                }
+                Err(error) => failures.push(error.to_string()),
+            }
+        }
+        match failures.is_empty() {
+            true => Ok(()),
+            false => Err(anyhow!(failures.join("; "))),
+        }
+    }
+}
+
+/// The places of those who got the mail and no reminder.
+fn to_remind(approval: &Approval) -> Vec<usize> {
+    let approvers = approval.approvers.iter().enumerate();
+    approvers
+        .filter(|(_, who)| approval.mailed.contains(who) && !approval.reminded.contains(who))
+        .map(|(number, _)| number)
+        .collect()
+}
