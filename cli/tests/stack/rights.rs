@@ -165,14 +165,14 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
             .unwrap_or_else(|| panic!("no {sid} in {policy}"))
             .clone()
     };
-    let machine = policy("aws_iam_role_policy.state_machine");
+    let machine = policy("aws_iam_role_policy.service[\"state-machine\"]");
     let invoked = texts(&statement(&machine, "InvokeTheFunctionsOfTheStates")["Resource"]);
     assert_eq!(invoked.len(), 7);
     assert!(
         invoked.iter().all(|arn| arn.ends_with(":live")),
         "{invoked:?}"
     );
-    let token = statement(&machine, "PutTheTaskTokenIntoTheApproval");
+    let token = statement(&machine, "StoreTheTaskTokenInTheApproval");
     assert_eq!(texts(&token["Action"]), ["dynamodb:UpdateItem"]);
     assert_eq!(
         texts(&statement(&machine, "InvokeTheFunctionsOfTheStates")["Action"]),
@@ -182,12 +182,12 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
     // Who may use the two roles: only this state machine, and only these schedules.
     for (role, service, source) in [
         (
-            "aws_iam_role.state_machine",
+            "aws_iam_role.service[\"state-machine\"]",
             "states.amazonaws.com",
             format!(":stateMachine:{PREFIX}"),
         ),
         (
-            "aws_iam_role.schedules",
+            "aws_iam_role.service[\"schedules\"]",
             "scheduler.amazonaws.com",
             format!(":schedule-group/{PREFIX}"),
         ),
@@ -238,10 +238,10 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
     );
     // What the alarms listen to is what the functions write.
     for (alarm, metric) in [
-        ("watchdog", "WatchdogRan"),
-        ("watchdog_failures", "WatchdogFailures"),
+        ("watchdog-silent", "WatchdogRan"),
+        ("watchdog-failures", "WatchdogFailures"),
     ] {
-        let alarm = &state[&format!("aws_cloudwatch_metric_alarm.{alarm}")];
+        let alarm = &state[&format!("aws_cloudwatch_metric_alarm.this[\"{alarm}\"]")];
         assert_eq!(
             alarm["namespace"],
             lambda_function::telemetry::namespace(&format!("{PREFIX}-watchdog"))
@@ -249,8 +249,8 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
         assert_eq!(alarm["metric_name"], metric);
     }
 
-    let schedules = policy("aws_iam_role_policy.schedules");
-    let starts = statement(&schedules, "StartRuns");
+    let schedules = policy("aws_iam_role_policy.service[\"schedules\"]");
+    let starts = statement(&schedules, "StartExecutions");
     assert_eq!(texts(&starts["Action"]), ["states:StartExecution"]);
     assert!(texts(&starts["Resource"])[0].ends_with(&format!(":stateMachine:{PREFIX}")));
     assert_eq!(schedules["Statement"].as_array().unwrap().len(), 3);
@@ -285,7 +285,7 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
         assert!(!format.to_lowercase().contains(part), "{format}");
     }
     let key = policy("aws_kms_key.this");
-    let users = statement(&key, "WhoMayUseTheServicesOfThisAccount");
+    let users = statement(&key, "PrincipalsOfThisAccountThroughItsServices");
     assert_eq!(
         users["Condition"]["StringEquals"]["kms:CallerAccount"],
         "000000000000"

@@ -1,133 +1,85 @@
 locals {
-  executions_ended = {
-    failed    = { metric = "ExecutionsFailed", says = "A run has failed." }
-    timed-out = { metric = "ExecutionsTimedOut", says = "A run has taken longer than an execution may." }
-    aborted   = { metric = "ExecutionsAborted", says = "Somebody has stopped a run." }
+  of_state_machine   = { StateMachineArn = local.state_machine_arn }
+  twice_in_30_min    = { period = 900, evaluation_periods = 2 }
+  over_all_functions = { statistic = null, period = null, evaluation_periods = 3, datapoints_to_alarm = 2 }
+
+  # docs/runbook.md has an entry for each key.
+  alarms = {
+    executions-failed      = { description = "An execution failed.", namespace = "AWS/States", metric = "ExecutionsFailed", dimensions = local.of_state_machine }
+    executions-timed-out   = { description = "An execution exceeded the timeout of the state machine.", namespace = "AWS/States", metric = "ExecutionsTimedOut", dimensions = local.of_state_machine }
+    executions-aborted     = { description = "An operator stopped an execution.", namespace = "AWS/States", metric = "ExecutionsAborted", dimensions = local.of_state_machine }
+    dead-letters-events    = { description = "A failed execution could not be recorded.", namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = aws_sqs_queue.events.name }, statistic = "Maximum" }
+    dead-letters-schedules = { description = "A schedule could not start an execution or the watchdog.", namespace = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", dimensions = { QueueName = aws_sqs_queue.schedules.name }, statistic = "Maximum" }
+    review-errors          = { description = "The approval page returns server errors.", namespace = "AWS/ApiGateway", metric = "5xx", dimensions = { ApiId = aws_apigatewayv2_api.review.id } }
+    watchdog-failures      = merge(local.twice_in_30_min, { description = "A task of the watchdog fails in every run.", namespace = local.prefix, metric = "WatchdogFailures" })
+    watchdog-silent = merge(local.twice_in_30_min, {
+      description         = "The watchdog has not completed a run for 30 minutes. Approval deadlines are not being enforced."
+      namespace           = local.prefix
+      metric              = "WatchdogRan"
+      comparison_operator = "LessThanThreshold"
+      # Missing data is the fault that this alarm detects.
+      treat_missing_data = "breaching"
+      ok_actions         = [aws_sns_topic.alarms.arn]
+    })
+    function-errors    = merge(local.over_all_functions, { description = "A function failed. Step Functions retries states, so this alone may need no action.", function_metric = "Errors" })
+    function-throttles = merge(local.over_all_functions, { description = "Lambda throttled a function: too many run at the same time.", function_metric = "Throttles" })
   }
-  dead_letters = {
-    events    = { queue = aws_sqs_queue.events.name, says = "The end of a run could not be recorded." }
-    schedules = { queue = aws_sqs_queue.schedules.name, says = "A schedule could not start a run or the watchdog." }
-  }
-  function_troubles = {
-    errors    = { metric = "Errors", says = "A function has failed; a state is tried again, so this alone may mean nothing." }
-    throttles = { metric = "Throttles", says = "A function could not run, since too many do." }
+
+  alarm_defaults = {
+    namespace           = null
+    metric              = null
+    function_metric     = null
+    dimensions          = null
+    statistic           = "Sum"
+    period              = 300
+    evaluation_periods  = 1
+    datapoints_to_alarm = null
+    comparison_operator = "GreaterThanOrEqualToThreshold"
+    # Without executions or messages there is no data, which is not a failure.
+    treat_missing_data = "notBreaching"
+    ok_actions         = null
   }
 }
 
-# docs/runbook.md has an entry for each alarm, by the end of its name.
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = { for key, alarm in local.alarms : key => merge(local.alarm_defaults, alarm) }
 
-resource "aws_cloudwatch_metric_alarm" "executions" {
-  for_each = local.executions_ended
-
-  alarm_name          = "${local.prefix}-executions-${each.key}"
-  alarm_description   = "${each.value.says} See docs/runbook.md, executions-${each.key}."
-  namespace           = "AWS/States"
+  alarm_name          = "${local.prefix}-${each.key}"
+  alarm_description   = "${each.value.description} See docs/runbook.md, ${each.key}."
+  namespace           = each.value.namespace
   metric_name         = each.value.metric
-  dimensions          = { StateMachineArn = local.state_machine_arn }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  period              = each.value.period
+  evaluation_periods  = each.value.evaluation_periods
+  datapoints_to_alarm = each.value.datapoints_to_alarm
   threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  # No run is no failure.
-  treat_missing_data = "notBreaching"
-  alarm_actions      = [aws_sns_topic.alarms.arn]
-}
-
-resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  for_each = local.dead_letters
-
-  alarm_name          = "${local.prefix}-dead-letters-${each.key}"
-  alarm_description   = "${each.value.says} See docs/runbook.md, dead-letters-${each.key}."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = each.value.queue }
-  statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
+  comparison_operator = each.value.comparison_operator
+  treat_missing_data  = each.value.treat_missing_data
   alarm_actions       = [aws_sns_topic.alarms.arn]
-}
+  ok_actions          = each.value.ok_actions
 
-resource "aws_cloudwatch_metric_alarm" "watchdog" {
-  alarm_name          = "${local.prefix}-watchdog-silent"
-  alarm_description   = "The watchdog has not run to its end for half an hour, so nobody keeps deadlines. See docs/runbook.md, watchdog-silent."
-  namespace           = local.prefix
-  metric_name         = "WatchdogRan"
-  statistic           = "Sum"
-  period              = 900
-  evaluation_periods  = 2
-  threshold           = 1
-  comparison_operator = "LessThanThreshold"
-  # Silence is what it is about.
-  treat_missing_data = "breaching"
-  alarm_actions      = [aws_sns_topic.alarms.arn]
-  ok_actions         = [aws_sns_topic.alarms.arn]
-}
-
-resource "aws_cloudwatch_metric_alarm" "watchdog_failures" {
-  alarm_name          = "${local.prefix}-watchdog-failures"
-  alarm_description   = "The watchdog cannot look after something, run after run. See docs/runbook.md, watchdog-failures."
-  namespace           = local.prefix
-  metric_name         = "WatchdogFailures"
-  statistic           = "Sum"
-  period              = 900
-  evaluation_periods  = 2
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-}
-
-resource "aws_cloudwatch_metric_alarm" "functions" {
-  for_each = local.function_troubles
-
-  alarm_name          = "${local.prefix}-function-${each.key}"
-  alarm_description   = "${each.value.says} See docs/runbook.md, function-${each.key}."
-  evaluation_periods  = 3
-  datapoints_to_alarm = 2
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
-
-  metric_query {
-    id          = "all"
-    expression  = "SUM(METRICS())"
-    label       = each.value.metric
-    return_data = true
-  }
-
+  # The sum over all functions: one query for the sum, and one for the metric of each function.
   dynamic "metric_query" {
-    for_each = keys(local.described)
+    for_each = each.value.function_metric == null ? [] : concat(["all"], keys(local.functions))
 
     content {
-      id = replace(metric_query.value, "-", "_")
+      id          = replace(metric_query.value, "-", "_")
+      expression  = metric_query.value == "all" ? "SUM(METRICS())" : null
+      label       = metric_query.value == "all" ? each.value.function_metric : null
+      return_data = metric_query.value == "all" ? true : null
 
-      metric {
-        namespace   = "AWS/Lambda"
-        metric_name = each.value.metric
-        dimensions  = { FunctionName = "${local.prefix}-${metric_query.value}" }
-        stat        = "Sum"
-        period      = 300
+      dynamic "metric" {
+        for_each = metric_query.value == "all" ? [] : [1]
+
+        content {
+          namespace   = "AWS/Lambda"
+          metric_name = each.value.function_metric
+          dimensions  = { FunctionName = "${local.prefix}-${metric_query.value}" }
+          stat        = "Sum"
+          period      = 300
+        }
       }
     }
   }
-}
-
-resource "aws_cloudwatch_metric_alarm" "review" {
-  alarm_name          = "${local.prefix}-review-errors"
-  alarm_description   = "The approval page answers with errors. See docs/runbook.md, review-errors."
-  namespace           = "AWS/ApiGateway"
-  metric_name         = "5xx"
-  dimensions          = { ApiId = aws_apigatewayv2_api.review.id }
-  statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [aws_sns_topic.alarms.arn]
 }

@@ -1,4 +1,4 @@
-# What AWS itself costs, of the whole account: a filter by tag would need the tag to be activated by hand first.
+# AWS costs of the whole account. A filter by tag works only after the tag has been activated in the billing console.
 resource "aws_budgets_budget" "this" {
   name         = local.prefix
   budget_type  = "COST"

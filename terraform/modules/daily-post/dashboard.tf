@@ -2,13 +2,13 @@ locals {
   search = "SEARCH('{\"${local.prefix}\",bot,outcome} MetricName=\"%s\"', '%s', 86400)"
 
   widgets = [
-    { title = "Runs a day, by outcome", metrics = [[{ expression = format(local.search, "Runs", "Sum"), id = "runs" }]], stat = "Sum", period = 86400 },
-    { title = "Cost a day, in US dollars", metrics = [[{ expression = format(local.search, "CostUsd", "Sum"), id = "cost" }]], stat = "Sum", period = 86400 },
-    { title = "From claim to outcome, in seconds", metrics = [[{ expression = format(local.search, "RunSeconds", "Maximum"), id = "seconds" }]], stat = "Maximum", period = 86400 },
-    { title = "Waiting for a person, in seconds", metrics = [[{ expression = "SEARCH('{\"${local.prefix}\",bot} MetricName=\"ApprovalSeconds\"', 'Maximum', 86400)", id = "approval" }]], stat = "Maximum", period = 86400 },
-    { title = "Tries after the first, by state", metrics = [[{ expression = "SEARCH('{\"${local.prefix}\",state} MetricName=\"Retries\"', 'Sum', 86400)", id = "retries" }]], stat = "Sum", period = 86400 },
+    { title = "Runs per day, by outcome", metrics = [[{ expression = format(local.search, "Runs", "Sum"), id = "runs" }]], stat = "Sum", period = 86400 },
+    { title = "Cost per day, in US dollars", metrics = [[{ expression = format(local.search, "CostUsd", "Sum"), id = "cost" }]], stat = "Sum", period = 86400 },
+    { title = "Time from claim to outcome, in seconds", metrics = [[{ expression = format(local.search, "RunSeconds", "Maximum"), id = "seconds" }]], stat = "Maximum", period = 86400 },
+    { title = "Time waiting for approval, in seconds", metrics = [[{ expression = "SEARCH('{\"${local.prefix}\",bot} MetricName=\"ApprovalSeconds\"', 'Maximum', 86400)", id = "approval" }]], stat = "Maximum", period = 86400 },
+    { title = "Retries, by state", metrics = [[{ expression = "SEARCH('{\"${local.prefix}\",state} MetricName=\"Retries\"', 'Sum', 86400)", id = "retries" }]], stat = "Sum", period = 86400 },
     {
-      title = "The watchdog"
+      title = "Watchdog"
       metrics = [
         [local.prefix, "WatchdogRan"],
         [local.prefix, "WatchdogFailures"],

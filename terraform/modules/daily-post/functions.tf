@@ -1,5 +1,5 @@
 locals {
-  described = jsondecode(file("${path.module}/../../../functions/functions.json"))
+  functions = jsondecode(file("${path.module}/../../../functions/functions.json"))
 
   environment = {
     TABLE_NAME               = aws_dynamodb_table.this.name
@@ -11,29 +11,29 @@ locals {
     REVIEW_BASE_URL          = aws_apigatewayv2_api.review.api_endpoint
     MAIL_FROM                = var.mail_from
     ALERT_TO                 = join(",", var.alert_to)
-    # Longer than the timeout of post-tweet: whoever holds a lease may still send.
+    # Longer than the timeout of post-tweet: an invocation may publish as long as it holds the lease.
     LEASE_SECONDS = "90"
   }
 
-  # What has a default in the functions, which is right on AWS.
+  # The functions have defaults for these that are correct on AWS.
   defaulted = ["OPENAI_BASE_URL", "X_API_BASE_URL"]
 
   descriptions = {
-    build-prompt     = "The day becomes prompt, caption and alt text."
-    generate-image   = "Has the picture painted by OpenAI, within the budget."
-    pick-day         = "Picks the day of a slot and claims the slot."
-    post-tweet       = "Posts once, by the ledger."
-    record-result    = "Records how a run ended, and tells who is to know."
-    request-approval = "Opens an approval and mails the approvers."
-    review           = "The approval page."
-    store-image      = "Checks, marks and resizes the picture."
-    watchdog         = "Looks after what no state can."
+    build-prompt     = "Builds the prompt, caption and alt text from the observance."
+    generate-image   = "Requests the picture from OpenAI, within the budget."
+    pick-day         = "Picks the observance of a slot and claims the slot."
+    post-tweet       = "Publishes the post on X exactly once, guarded by the ledger."
+    record-result    = "Records the outcome of an execution and notifies the recipients."
+    request-approval = "Opens an approval and emails the approvers."
+    review           = "Serves the approval page."
+    store-image      = "Validates, marks and resizes the picture."
+    watchdog         = "Enforces deadlines, delivers decisions and checks every slot."
   }
 }
 
 module "function" {
   source   = "../function"
-  for_each = local.described
+  for_each = local.functions
 
   name            = "${local.prefix}-${each.key}"
   description     = local.descriptions[each.key]

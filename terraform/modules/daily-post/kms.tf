@@ -1,9 +1,9 @@
 data "aws_iam_policy_document" "key" {
-  #checkov:skip=CKV_AWS_109: A key's policy names its own key by "*".
-  #checkov:skip=CKV_AWS_111: A key's policy names its own key by "*".
-  #checkov:skip=CKV_AWS_356: A key's policy names its own key by "*".
+  #checkov:skip=CKV_AWS_109: In a key policy, "*" is the key that the policy belongs to.
+  #checkov:skip=CKV_AWS_111: In a key policy, "*" is the key that the policy belongs to.
+  #checkov:skip=CKV_AWS_356: In a key policy, "*" is the key that the policy belongs to.
   statement {
-    sid       = "TheAccountAdministersIt"
+    sid       = "AccountAdministersTheKey"
     actions   = ["kms:*"]
     resources = ["*"]
 
@@ -13,9 +13,9 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
-  # As with the keys that AWS makes for its services: whoever may read an item, an object or a secret may decrypt it.
+  # Like the policies of AWS managed keys: a principal that may read an item, an object or a secret may decrypt it.
   statement {
-    sid       = "WhoMayUseTheServicesOfThisAccount"
+    sid       = "PrincipalsOfThisAccountThroughItsServices"
     actions   = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:DescribeKey", "kms:CreateGrant"]
     resources = ["*"]
 
@@ -55,7 +55,7 @@ data "aws_iam_policy_document" "key" {
   }
 
   statement {
-    sid       = "AlarmsReachTheTopic"
+    sid       = "AlarmsPublishToTheTopic"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
     resources = ["*"]
 
@@ -73,7 +73,7 @@ data "aws_iam_policy_document" "key" {
 }
 
 resource "aws_kms_key" "this" {
-  description         = "Everything that ${local.prefix} keeps."
+  description         = "Encrypts all data of ${local.prefix}."
   enable_key_rotation = true
   policy              = data.aws_iam_policy_document.key.json
 }

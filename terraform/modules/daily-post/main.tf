@@ -6,15 +6,15 @@ locals {
   prefix    = "daily-post-${var.environment}"
   account   = data.aws_caller_identity.this.account_id
   partition = data.aws_partition.this.partition
-  # The name: provider 5 has `name` for it, provider 6 `region`, and both this.
+  # Provider 5 calls the region `name`, provider 6 `region`; both have `id`.
   region = data.aws_region.this.id
 
-  # What `spooky calendar schedules` has written of each bot, after checking its files.
+  # `spooky calendar schedules` writes this file for each bot after it has validated the bot's files.
   bots = {
     for file in fileset(var.bots_directory, "*/schedules.json") :
     dirname(file) => jsondecode(file("${var.bots_directory}/${file}"))
   }
 
-  # Everybody who ever gets a mail.
+  # All addresses that receive email.
   recipients = toset(concat(var.alert_to, flatten([for bot in local.bots : bot.recipients])))
 }

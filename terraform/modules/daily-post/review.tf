@@ -1,7 +1,7 @@
-# The approval page. Its links have no query, and the part of a path that lets somebody in is never logged.
+# The approval page. The path of a link contains its signature, so paths are not logged; links have no query.
 resource "aws_apigatewayv2_api" "review" {
   name          = "${local.prefix}-review"
-  description   = "The approval page."
+  description   = "Approval page."
   protocol_type = "HTTP"
 }
 
@@ -13,14 +13,14 @@ resource "aws_apigatewayv2_integration" "review" {
 }
 
 resource "aws_apigatewayv2_route" "review" {
-  #checkov:skip=CKV_AWS_309: Whoever has a link may look: the link itself is signed, and the function checks it.
+  #checkov:skip=CKV_AWS_309: The signed link authorizes the request, and the function checks it.
   api_id    = aws_apigatewayv2_api.review.id
   route_key = "$default"
   target    = "integrations/${aws_apigatewayv2_integration.review.id}"
 }
 
 resource "aws_cloudwatch_log_group" "review_access" {
-  #checkov:skip=CKV_AWS_338: How long a log is kept is the owner's to say; decisions are in the table.
+  #checkov:skip=CKV_AWS_338: var.log_retention_days sets the retention; decisions are recorded in the table.
   name              = "/aws/apigateway/${local.prefix}-review"
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.this.arn
@@ -32,14 +32,14 @@ resource "aws_apigatewayv2_stage" "review" {
   auto_deploy = true
 
   default_route_settings {
-    # A handful of people; more than this is somebody who guesses.
+    # A few approvers use it; more requests than this are an attempt to guess a link.
     throttling_burst_limit = 20
     throttling_rate_limit  = 10
   }
 
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.review_access.arn
-    # Neither path nor query: the path of a link holds its signature.
+    # Without the path: it contains the signature of the link.
     format = jsonencode({
       requestId = "$context.requestId"
       time      = "$context.requestTime"

@@ -12,14 +12,15 @@ resource "aws_scheduler_schedule_group" "this" {
   lifecycle {
     precondition {
       condition     = toset(keys(local.bots)) == toset([for file in fileset(var.bots_directory, "*/bot.toml") : dirname(file)])
-      error_message = "A bot has no schedules.json: run `spooky calendar schedules --bot <bot>` for it, and commit what it writes."
+      error_message = "A bot has no schedules.json: run `spooky calendar schedules --bot <bot>` and commit the file that it writes."
     }
   }
 }
 
-# One for each slot of each bot, its lead before the slot's time. Scheduler keeps the local time in summer and winter.
+# One schedule per slot of each bot. It starts the execution `lead` before the slot's time, in the bot's local time all
+# year round.
 resource "aws_scheduler_schedule" "slot" {
-  #checkov:skip=CKV_AWS_297: What it holds is the name of a bot and the number of a slot.
+  #checkov:skip=CKV_AWS_297: The input holds no secret: the name of a bot and the number of a slot.
   for_each = local.slots
 
   name       = "${local.prefix}-${each.key}"
@@ -35,8 +36,8 @@ resource "aws_scheduler_schedule" "slot" {
 
   target {
     arn      = aws_sfn_state_machine.this.arn
-    role_arn = aws_iam_role.schedules.arn
-    # Written by hand: jsonencode would write < and > as escapes, which Scheduler does not take for its own words.
+    role_arn = aws_iam_role.service["schedules"].arn
+    # Not jsonencode: it escapes < and >, and then Scheduler does not recognize its context attribute.
     input = "{\"bot\":\"${each.value.bot}\",\"slot\":${each.value.slot},\"scheduledTime\":\"<aws.scheduler.scheduled-time>\"}"
 
     dead_letter_config {
@@ -44,7 +45,7 @@ resource "aws_scheduler_schedule" "slot" {
     }
 
     retry_policy {
-      # A run that starts later than this is too late to post.
+      # An execution that starts later than this is too late to post.
       maximum_event_age_in_seconds = each.value.maximumAgeSeconds
       maximum_retry_attempts       = 185
     }
@@ -52,11 +53,11 @@ resource "aws_scheduler_schedule" "slot" {
 }
 
 resource "aws_scheduler_schedule" "watchdog" {
-  #checkov:skip=CKV_AWS_297: It holds nothing.
+  #checkov:skip=CKV_AWS_297: The input is empty.
   name       = "${local.prefix}-watchdog"
   group_name = aws_scheduler_schedule_group.this.name
 
-  # How late a deadline may be kept.
+  # Deadlines are enforced at most this late.
   schedule_expression = "rate(5 minutes)"
 
   flexible_time_window {
@@ -65,7 +66,7 @@ resource "aws_scheduler_schedule" "watchdog" {
 
   target {
     arn      = module.function["watchdog"].alias_arn
-    role_arn = aws_iam_role.schedules.arn
+    role_arn = aws_iam_role.service["schedules"].arn
     input    = "{}"
 
     dead_letter_config {
@@ -73,14 +74,14 @@ resource "aws_scheduler_schedule" "watchdog" {
     }
 
     retry_policy {
-      # The next one comes by then.
+      # The next invocation is due by then.
       maximum_event_age_in_seconds = 300
       maximum_retry_attempts       = 5
     }
   }
 }
 
-# Scheduler hands it to Lambda, which would try it again by itself while the next one runs.
+# Scheduler invokes the function asynchronously; by default Lambda would retry a failed invocation while the next one runs.
 resource "aws_lambda_function_event_invoke_config" "watchdog" {
   function_name                = module.function["watchdog"].name
   qualifier                    = module.function["watchdog"].alias_name
@@ -94,33 +95,9 @@ resource "aws_lambda_function_event_invoke_config" "watchdog" {
   }
 }
 
-data "aws_iam_policy_document" "schedules_assume" {
-  statement {
-    sid     = "SchedulerUsesIt"
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["scheduler.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "aws:SourceArn"
-      values   = [aws_scheduler_schedule_group.this.arn]
-    }
-  }
-}
-
 data "aws_iam_policy_document" "schedules" {
   statement {
-    sid       = "StartRuns"
+    sid       = "StartExecutions"
     actions   = ["states:StartExecution"]
     resources = [local.state_machine_arn]
   }
@@ -132,23 +109,10 @@ data "aws_iam_policy_document" "schedules" {
   }
 
   statement {
-    sid       = "KeepWhatCannotBeStarted"
+    sid       = "KeepFailedStarts"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.schedules.arn]
   }
-}
-
-resource "aws_iam_role" "schedules" {
-  name                 = "${local.prefix}-schedules"
-  description          = "What the schedules of ${local.prefix} may do."
-  assume_role_policy   = data.aws_iam_policy_document.schedules_assume.json
-  permissions_boundary = var.permissions_boundary_arn
-}
-
-resource "aws_iam_role_policy" "schedules" {
-  name   = "work"
-  role   = aws_iam_role.schedules.id
-  policy = data.aws_iam_policy_document.schedules.json
 }
 
 resource "aws_sqs_queue" "schedules" {

@@ -1,31 +1,7 @@
 locals {
-  # Known before the state machine is there: its functions are to know it, and it is to know its functions.
+  # Computed, because the functions' permissions refer to the state machine and the state machine refers to the functions.
   state_machine_arn = "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${local.prefix}"
-  states            = [for name in keys(local.described) : name if !contains(["review", "watchdog"], name)]
-}
-
-data "aws_iam_policy_document" "state_machine_assume" {
-  statement {
-    sid     = "StepFunctionsRunsIt"
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["states.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "aws:SourceArn"
-      values   = [local.state_machine_arn]
-    }
-  }
+  states            = [for name in keys(local.functions) : name if !contains(["review", "watchdog"], name)]
 }
 
 data "aws_iam_policy_document" "state_machine" {
@@ -36,7 +12,7 @@ data "aws_iam_policy_document" "state_machine" {
   }
 
   statement {
-    sid       = "PutTheTaskTokenIntoTheApproval"
+    sid       = "StoreTheTaskTokenInTheApproval"
     actions   = ["dynamodb:UpdateItem"]
     resources = [aws_dynamodb_table.this.arn]
   }
@@ -53,45 +29,30 @@ data "aws_iam_policy_document" "state_machine" {
       "logs:PutResourcePolicy",
       "logs:UpdateLogDelivery",
     ]
-    # The delivery of logs has no resources (https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html, 2026-11).
+    # Log delivery does not support resource-level permissions (https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html, 2026-11).
     resources = ["*"]
   }
 
   statement {
     sid     = "WriteTraces"
     actions = ["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"]
-    # X-Ray has no resources that these could be limited to.
+    # X-Ray does not support resource-level permissions for these.
     resources = ["*"]
   }
 }
 
-resource "aws_iam_role" "state_machine" {
-  name                 = "${local.prefix}-state-machine"
-  description          = "What the state machine ${local.prefix} may do."
-  assume_role_policy   = data.aws_iam_policy_document.state_machine_assume.json
-  permissions_boundary = var.permissions_boundary_arn
-}
-
-resource "aws_iam_role_policy" "state_machine" {
-  #checkov:skip=CKV_AWS_355: The delivery of logs and X-Ray have no resources.
-  #checkov:skip=CKV_AWS_290: The delivery of logs and X-Ray have no resources.
-  name   = "work"
-  role   = aws_iam_role.state_machine.id
-  policy = data.aws_iam_policy_document.state_machine.json
-}
-
 resource "aws_cloudwatch_log_group" "state_machine" {
-  #checkov:skip=CKV_AWS_338: How long a log is kept is the owner's to say; the record of every post is in the table.
+  #checkov:skip=CKV_AWS_338: var.log_retention_days sets the retention; the record of every post is in the table.
   name              = "/aws/vendedlogs/states/${local.prefix}"
   retention_in_days = var.log_retention_days
   kms_key_id        = aws_kms_key.this.arn
 }
 
 resource "aws_sfn_state_machine" "this" {
-  #checkov:skip=CKV_AWS_285: It logs all but the data of executions, which the check asks for too: the task token of AwaitApproval is in it.
+  #checkov:skip=CKV_AWS_285: The check also requires execution data, which contains the task token of AwaitApproval.
   name     = local.prefix
   type     = "STANDARD"
-  role_arn = aws_iam_role.state_machine.arn
+  role_arn = aws_iam_role.service["state-machine"].arn
 
   definition = templatefile("${path.module}/../../../statemachine/daily-post.asl.json", merge(
     { table_name = aws_dynamodb_table.this.name },
@@ -101,7 +62,7 @@ resource "aws_sfn_state_machine" "this" {
   logging_configuration {
     level           = "ALL"
     log_destination = "${aws_cloudwatch_log_group.state_machine.arn}:*"
-    # The task token of AwaitApproval is in its input.
+    # The input of AwaitApproval contains its task token.
     include_execution_data = false
   }
 
@@ -109,14 +70,14 @@ resource "aws_sfn_state_machine" "this" {
     enabled = true
   }
 
-  # Whoever runs without its rights fails.
-  depends_on = [aws_iam_role_policy.state_machine]
+  # An execution without these permissions would fail.
+  depends_on = [aws_iam_role_policy.service]
 }
 
-# A failure is recorded from this event and not by a catcher, so that Redrive goes on from the state that failed.
+# A failure is recorded from this event and not by a catcher, so that a redrive resumes from the state that failed.
 resource "aws_cloudwatch_event_rule" "failed" {
   name        = "${local.prefix}-failed"
-  description = "Runs that ended without success are recorded and told."
+  description = "Executions that did not succeed are recorded, and their recipients are notified."
 
   event_pattern = jsonencode({
     source        = ["aws.states"]
@@ -133,7 +94,7 @@ resource "aws_cloudwatch_event_target" "failed" {
   target_id = "record-result"
   arn       = module.function["record-result"].alias_arn
 
-  # What could not be handed to Lambda.
+  # Events that EventBridge could not deliver to Lambda.
   dead_letter_config {
     arn = aws_sqs_queue.events.arn
   }
@@ -145,7 +106,7 @@ resource "aws_cloudwatch_event_target" "failed" {
 }
 
 resource "aws_lambda_permission" "failed" {
-  statement_id  = "EventsOfFailedRuns"
+  statement_id  = "EventsOfFailedExecutions"
   action        = "lambda:InvokeFunction"
   function_name = module.function["record-result"].name
   qualifier     = module.function["record-result"].alias_name
@@ -153,7 +114,7 @@ resource "aws_lambda_permission" "failed" {
   source_arn    = aws_cloudwatch_event_rule.failed.arn
 }
 
-# What Lambda took and the function failed at, again and again.
+# Events that Lambda accepted and the function failed to process in every attempt.
 resource "aws_lambda_function_event_invoke_config" "record_result" {
   function_name                = module.function["record-result"].name
   qualifier                    = module.function["record-result"].alias_name
@@ -175,7 +136,7 @@ resource "aws_sqs_queue" "events" {
 
 data "aws_iam_policy_document" "events" {
   statement {
-    sid       = "TheRuleKeepsWhatItCannotDeliver"
+    sid       = "RuleKeepsUndeliveredEvents"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.events.arn]
 

@@ -6,9 +6,9 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_18: Nobody but the functions reads it, and their calls can be seen in CloudTrail.
-  #checkov:skip=CKV_AWS_144: A lost region costs pictures that are on X, and files that are in the repository.
-  #checkov:skip=CKV2_AWS_62: Nothing has to happen when an object is written.
+  #checkov:skip=CKV_AWS_18: Only the functions read the bucket, and CloudTrail can log their calls.
+  #checkov:skip=CKV_AWS_144: The pictures are also on X, and the files of the bots are in the repository.
+  #checkov:skip=CKV2_AWS_62: No function reacts to new objects.
   for_each = local.buckets
 
   bucket        = each.value
@@ -31,7 +31,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = aws_s3_bucket.this[each.key].id
 
   rule {
-    # One data key for many objects: fewer calls of KMS to pay for.
+    # One data key for many objects reduces the number of billed KMS requests.
     bucket_key_enabled = true
 
     apply_server_side_encryption_by_default {
@@ -79,7 +79,7 @@ resource "aws_s3_bucket_policy" "this" {
   bucket = aws_s3_bucket.this[each.key].id
   policy = data.aws_iam_policy_document.bucket[each.key].json
 
-  # Both write the bucket's policy status.
+  # Both change the bucket's policy status; AWS rejects concurrent changes.
   depends_on = [aws_s3_bucket_public_access_block.this]
 }
 
@@ -87,7 +87,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "images" {
   bucket = aws_s3_bucket.this["images"].id
 
   rule {
-    id     = "drafts-are-kept-while-a-run-can-be-redriven"
+    id     = "expire-drafts-after-the-redrive-period"
     status = "Enabled"
 
     filter {
@@ -107,7 +107,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "images" {
     for_each = toset(["pictures", "thumbnails"])
 
     content {
-      id     = "${rule.value}-of-dry-runs-are-kept-as-long-as-drafts"
+      id     = "expire-${rule.value}-of-dry-runs-with-the-drafts"
       status = "Enabled"
 
       filter {
@@ -125,7 +125,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "images" {
   }
 
   rule {
-    id     = "pictures-and-thumbnails-are-kept-for-two-years"
+    id     = "expire-pictures-and-thumbnails-after-two-years"
     status = "Enabled"
 
     filter {}
@@ -150,8 +150,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "bot_files" {
   bucket = aws_s3_bucket.this["bot_files"].id
 
   rule {
-    # A record names the versions that it was made with.
-    id     = "old-versions-are-kept-for-two-years"
+    # A record names the versions of the files that its execution used.
+    id     = "expire-old-versions-after-two-years"
     status = "Enabled"
 
     filter {}
@@ -185,7 +185,7 @@ resource "aws_s3_object" "bot_file" {
   lifecycle {
     precondition {
       condition     = filesha256("${var.bots_directory}/${each.key}") == local.bots[each.value.bot].sha256[each.value.file]
-      error_message = "${each.key} is not what was checked: run `spooky calendar schedules --bot ${each.value.bot}`, which checks it and writes schedules.json, and commit both."
+      error_message = "${each.key} has changed since it was validated: run `spooky calendar schedules --bot ${each.value.bot}`, which validates it and writes schedules.json, and commit both files."
     }
   }
 

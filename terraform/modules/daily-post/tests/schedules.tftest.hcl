@@ -1,4 +1,4 @@
-# What starts runs, and when.
+# The schedules of the slots and of the watchdog.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -17,55 +17,55 @@ variables {
   architecture         = "arm64"
 }
 
-run "each_slot_starts_a_run_and_the_watchdog_runs_beside_them" {
+run "each_slot_and_the_watchdog_have_a_schedule" {
   assert {
     condition     = keys(aws_scheduler_schedule.slot) == ["two-a-day-1", "two-a-day-2"]
-    error_message = "One schedule for each slot, and none for a bot that is switched off."
+    error_message = "Each slot must have one schedule, and a bot that is not enabled none."
   }
 
   assert {
     condition     = aws_scheduler_schedule.slot["two-a-day-1"].schedule_expression == "cron(0 6 ? * MON,FRI *)"
-    error_message = "The expression is that of schedules.json."
+    error_message = "The expression must be that of schedules.json."
   }
 
   assert {
     condition     = alltrue([for schedule in aws_scheduler_schedule.slot : schedule.schedule_expression_timezone == "Europe/Berlin"])
-    error_message = "The time is local, so that it stays in summer."
+    error_message = "The schedule must use the time zone of the bot."
   }
 
   assert {
     condition     = alltrue([for schedule in aws_scheduler_schedule.slot : schedule.state == "ENABLED" && schedule.flexible_time_window[0].mode == "OFF"])
-    error_message = "A schedule is on, and starts at its minute."
+    error_message = "A schedule must be enabled and must have no flexible time window."
   }
 
   assert {
     condition     = aws_scheduler_schedule.slot["two-a-day-2"].target[0].input == "{\"bot\":\"two-a-day\",\"slot\":2,\"scheduledTime\":\"<aws.scheduler.scheduled-time>\"}"
-    error_message = "Scheduler replaces its own words only if < and > are not escaped."
+    error_message = "The characters < and > must not be escaped, or Scheduler does not replace its context attribute."
   }
 
   assert {
     condition     = { for name, schedule in aws_scheduler_schedule.slot : name => schedule.target[0].retry_policy[0].maximum_event_age_in_seconds } == { two-a-day-1 = 28800, two-a-day-2 = 3600 }
-    error_message = "A run is not started later than schedules.json allows."
+    error_message = "The maximum event age must be that of schedules.json."
   }
 
   assert {
     condition     = alltrue([for schedule in concat(values(aws_scheduler_schedule.slot), [aws_scheduler_schedule.watchdog]) : schedule.target[0].dead_letter_config[0].arn == aws_sqs_queue.schedules.arn])
-    error_message = "What cannot be started is kept."
+    error_message = "Failed starts must go to the dead-letter queue."
   }
 
   assert {
     condition     = alltrue([for schedule in aws_scheduler_schedule.slot : schedule.target[0].arn == aws_sfn_state_machine.this.arn])
-    error_message = "A slot starts the state machine."
+    error_message = "The schedule of a slot must start the state machine."
   }
 
   assert {
     condition     = endswith(aws_scheduler_schedule.watchdog.target[0].arn, ":live")
-    error_message = "By the alias, so that the version is the one that is deployed."
+    error_message = "The schedule of the watchdog must invoke the alias."
   }
 
   assert {
     condition     = aws_scheduler_schedule.watchdog.schedule_expression == "rate(5 minutes)" && aws_scheduler_schedule.watchdog.target[0].retry_policy[0].maximum_event_age_in_seconds == 300
-    error_message = "Every five minutes, and no call outlives the next."
+    error_message = "The watchdog must run every five minutes, and no invocation may be retried after the next one is due."
   }
 
   assert {
@@ -76,33 +76,33 @@ run "each_slot_starts_a_run_and_the_watchdog_runs_beside_them" {
       "lambda:InvokeFunction" = module.function["watchdog"].alias_arn
       "sqs:SendMessage"       = aws_sqs_queue.schedules.arn
     }
-    error_message = "One action each on the state machine, the watchdog's alias and the queue."
+    error_message = "The role must allow exactly one action each on the state machine, the watchdog's alias and the queue."
   }
 }
 
-run "an_environment_without_schedules_keeps_its_watchdog" {
+run "disabled_schedules_leave_the_watchdog_enabled" {
   variables {
     schedules_enabled = false
   }
 
   assert {
     condition     = alltrue([for schedule in aws_scheduler_schedule.slot : schedule.state == "DISABLED"])
-    error_message = "No schedule of a slot is on."
+    error_message = "The schedules of the slots must be disabled."
   }
 
   assert {
     condition     = aws_scheduler_schedule.watchdog.state != "DISABLED"
-    error_message = "Runs that were started by hand need the watchdog, too."
+    error_message = "The watchdog must stay enabled: executions started by an operator need it."
   }
 }
 
-run "no_shipped_bot_can_be_started_a_day_late" {
+run "no_bot_of_this_repository_can_start_a_day_late" {
   variables {
     bots_directory = "../../../bots"
   }
 
   assert {
     condition     = alltrue([for schedule in aws_scheduler_schedule.slot : schedule.target[0].retry_policy[0].maximum_event_age_in_seconds < 86400])
-    error_message = "The retries of a slot end before the same slot of the next day."
+    error_message = "The retries of a slot must end before the same slot of the next day."
   }
 }

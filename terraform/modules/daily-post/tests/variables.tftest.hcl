@@ -1,4 +1,4 @@
-# What a deployment cannot be given.
+# Values of variables that are rejected.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -17,7 +17,7 @@ variables {
   architecture         = "arm64"
 }
 
-run "an_environment_is_a_short_word_of_lower_case_letters_and_digits" {
+run "an_environment_consists_of_lowercase_letters_and_digits" {
   command = plan
 
   variables {
@@ -27,7 +27,7 @@ run "an_environment_is_a_short_word_of_lower_case_letters_and_digits" {
   expect_failures = [var.environment]
 }
 
-run "an_environment_is_not_so_long_that_names_break" {
+run "an_environment_has_at_most_16_characters" {
   command = plan
 
   variables {
@@ -37,7 +37,7 @@ run "an_environment_is_not_so_long_that_names_break" {
   expect_failures = [var.environment]
 }
 
-run "the_sender_is_a_mail_address" {
+run "the_sender_must_be_an_email_address" {
   command = plan
 
   variables {
@@ -47,7 +47,7 @@ run "the_sender_is_a_mail_address" {
   expect_failures = [var.mail_from]
 }
 
-run "somebody_hears_of_alarms" {
+run "alarms_must_have_a_recipient" {
   command = plan
 
   variables {
@@ -57,7 +57,7 @@ run "somebody_hears_of_alarms" {
   expect_failures = [var.alert_to]
 }
 
-run "each_of_those_who_hear_of_alarms_is_an_address_of_its_own" {
+run "each_recipient_of_alarms_must_be_a_single_address" {
   command = plan
 
   variables {
@@ -67,7 +67,7 @@ run "each_of_those_who_hear_of_alarms_is_an_address_of_its_own" {
   expect_failures = [var.alert_to]
 }
 
-run "the_budget_is_more_than_nothing" {
+run "the_budget_must_be_greater_than_zero" {
   command = plan
 
   variables {
@@ -77,7 +77,7 @@ run "the_budget_is_more_than_nothing" {
   expect_failures = [var.monthly_budget_usd]
 }
 
-run "the_architecture_is_one_of_lambdas" {
+run "the_architecture_must_be_one_that_lambda_supports" {
   command = plan
 
   variables {
@@ -87,7 +87,7 @@ run "the_architecture_is_one_of_lambdas" {
   expect_failures = [var.architecture]
 }
 
-run "files_that_were_not_checked_are_not_deployed" {
+run "files_that_changed_since_their_validation_are_rejected" {
   command = plan
 
   variables {
@@ -97,7 +97,7 @@ run "files_that_were_not_checked_are_not_deployed" {
   expect_failures = [aws_s3_object.bot_file]
 }
 
-run "a_bot_without_schedules_json_is_not_left_out_in_silence" {
+run "a_bot_without_schedules_json_is_rejected" {
   command = plan
 
   variables {

@@ -1,4 +1,4 @@
-# What AWS would answer, as far as anything looks at it.
+# The attributes computed by AWS that the tests or other resources read.
 
 mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }

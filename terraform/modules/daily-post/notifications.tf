@@ -1,4 +1,4 @@
-# In SES's sandbox those who get mails are verified, too; each gets one from AWS that asks for it.
+# In the SES sandbox, recipients have to be verified as well as the sender. AWS emails each address a verification link.
 resource "aws_sesv2_email_identity" "this" {
   for_each = var.owns_mail_identities ? setunion([var.mail_from], local.recipients) : toset([])
 
