@@ -1,4 +1,4 @@
 output "daily_post" {
-  description = "What there is to know of the deployment."
+  description = "The outputs of the deployment (modules/daily-post)."
   value       = module.daily_post
 }

@@ -8,7 +8,7 @@ terraform {
     }
   }
 
-  # The bucket is made by hand once (docs/deploy.md) and named with -backend-config="bucket=…".
+  # An operator creates the bucket once (docs/deploy.md) and names it with -backend-config="bucket=…".
   backend "s3" {
     key          = "daily-post/dev.tfstate"
     encrypt      = true

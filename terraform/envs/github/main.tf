@@ -1,4 +1,4 @@
-# What lets GitHub deploy. It is applied by hand, by an administrator: no role of GitHub may change it.
+# The roles with which GitHub Actions deploys. An administrator applies this by hand: no GitHub role may change it.
 provider "aws" {
   default_tags {
     tags = {
@@ -7,7 +7,7 @@ provider "aws" {
   }
 }
 
-# AWS checks GitHub's certificate itself, so no thumbprint is needed.
+# AWS validates GitHub's certificate, so no thumbprint is needed.
 resource "aws_iam_openid_connect_provider" "github" {
   url            = "https://token.actions.githubusercontent.com"
   client_id_list = ["sts.amazonaws.com"]

@@ -1,45 +1,45 @@
 variable "mail_from" {
   type        = string
-  description = "The sender of all mails, such as spooky-days@example.org."
+  description = "The sender of all emails, such as spooky-days@example.org."
 }
 
 variable "alert_to" {
   type        = list(string)
-  description = "Mail addresses of those who hear of alarms."
+  description = "Email addresses that receive alarms."
 }
 
 variable "owns_mail_identities" {
   type        = bool
-  description = "Whether this environment has SES verify the addresses. Of two environments in one account one does."
+  description = "Whether this environment creates the SES identities of the sender and all recipients. In one account, exactly one environment does."
   default     = true
 }
 
 variable "schedules_enabled" {
   type        = bool
-  description = "Whether the schedules start runs."
+  description = "Whether the schedules start executions."
   default     = true
 }
 
 variable "monthly_budget_usd" {
   type        = number
-  description = "What the account may cost in a month before alert_to hear of it, in US dollars."
+  description = "The monthly AWS cost of the account, in US dollars, above which alert_to is notified."
   default     = 15
 }
 
 variable "architecture" {
   type        = string
-  description = "What the functions were built for: arm64, or x86_64."
+  description = "The architecture that the functions were built for: arm64 or x86_64."
   default     = "arm64"
 }
 
 variable "zips_directory" {
   type        = string
-  description = "The folder with <function>/bootstrap.zip of every function; target/lambda, where they are built, without it."
+  description = "The folder that holds <function>/bootstrap.zip for each function. Default: target/lambda, where .ci/package builds them."
   default     = null
 }
 
 variable "permissions_boundary_arn" {
   type        = string
-  description = "The policy that no role of the deployment may go beyond: an output of envs/github. GitHub may give rights to no role without it."
+  description = "The permissions boundary of every role of the deployment, an output of envs/github. Required for deployments from GitHub."
   default     = null
 }

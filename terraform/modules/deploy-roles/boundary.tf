@@ -1,8 +1,8 @@
-# What no role of the deployment may go beyond, whatever an apply gives it: using what is the deployment's, and changing
-# nothing of how it is set up.
+# The permissions boundary of every role of the deployment. Whatever policies an apply attaches, a role can use the
+# deployment's resources and cannot change their configuration.
 data "aws_iam_policy_document" "boundary" {
-  #checkov:skip=CKV_AWS_111: The statement says why the delivery of logs and X-Ray have no resource.
-  #checkov:skip=CKV_AWS_356: The statement says why the delivery of logs and X-Ray have no resource.
+  #checkov:skip=CKV_AWS_111: Log delivery and X-Ray do not support resource-level permissions.
+  #checkov:skip=CKV_AWS_356: Log delivery and X-Ray do not support resource-level permissions.
   statement {
     sid = "UseTheTable"
     actions = [
@@ -37,7 +37,7 @@ data "aws_iam_policy_document" "boundary" {
   }
 
   statement {
-    sid       = "SendMails"
+    sid       = "SendEmail"
     actions   = ["ses:SendEmail"]
     resources = ["${local.arn["ses"]}:identity/*"]
   }
@@ -49,7 +49,7 @@ data "aws_iam_policy_document" "boundary" {
   }
 
   statement {
-    sid = "StartAndFollowRuns"
+    sid = "StartAndFollowExecutions"
     actions = [
       "states:DescribeExecution", "states:GetExecutionHistory", "states:SendTaskFailure", "states:SendTaskSuccess",
       "states:StartExecution",
@@ -71,7 +71,7 @@ data "aws_iam_policy_document" "boundary" {
 
   statement {
     sid = "DeliverLogsAndTraces"
-    # Neither has resources.
+    # Neither supports resource-level permissions.
     actions = [
       "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies",
       "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
@@ -83,6 +83,6 @@ data "aws_iam_policy_document" "boundary" {
 
 resource "aws_iam_policy" "boundary" {
   name        = "github-${local.prefix}-boundary"
-  description = "What no role of ${local.prefix} may go beyond."
+  description = "Permissions boundary of the roles of ${local.prefix}."
   policy      = data.aws_iam_policy_document.boundary.json
 }

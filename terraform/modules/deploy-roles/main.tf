@@ -1,9 +1,9 @@
-# Who deploys from GitHub: a role that plans, which reads, and one that applies. Neither can be become by anything but a
-# job in its own GitHub environment of this repository.
+# The roles with which GitHub Actions deploys: one plans and has read access, the other applies. Only a job in the role's
+# own GitHub environment of this repository can assume it.
 #
-# The role that applies makes the roles of the deployment. So that it cannot make one that may do more than it may
-# itself, each role that it makes or gives rights has to have the boundary, which it cannot change, and it cannot touch
-# its own role, whose name is not one of the deployment's.
+# The apply role creates the roles of the deployment. To prevent privilege escalation, every role that it creates or
+# grants permissions to must have the permissions boundary. The apply role can change neither the boundary nor itself:
+# its own name does not begin with the deployment's prefix.
 
 data "aws_caller_identity" "this" {}
 data "aws_partition" "this" {}
@@ -15,7 +15,7 @@ locals {
   partition = data.aws_partition.this.partition
   region    = data.aws_region.this.id
 
-  # By service; what follows the account in an ARN comes after it.
+  # The beginning of an ARN, by service.
   arn = {
     for service in ["cloudwatch", "dynamodb", "events", "kms", "lambda", "logs", "scheduler", "secretsmanager", "ses", "sns", "sqs", "states"] :
     service => "arn:${local.partition}:${service}:${local.region}:${local.account}"
@@ -32,17 +32,17 @@ locals {
     "${local.arn["logs"]}:log-group:/aws/apigateway/${local.prefix}-*",
     "${local.arn["logs"]}:log-group:/aws/vendedlogs/states/${local.prefix}*",
   ]
-  # An API is known by an id that AWS gives it, so those of the account cannot be told apart here.
+  # AWS assigns the id of an API, so these cannot be limited to one API of the account.
   apis = [
     "arn:${local.partition}:apigateway:${local.region}::/apis",
     "arn:${local.partition}:apigateway:${local.region}::/apis/*",
     "arn:${local.partition}:apigateway:${local.region}::/tags/*",
   ]
 
-  # The GitHub environment of each role, and its policies.
-  roles_of_github = {
-    plan   = { github_environment = "${var.environment}-plan", says = "Plans", policies = ["read"] }
-    deploy = { github_environment = var.environment, says = "Applies and verifies", policies = ["read", "write", "verify"] }
+  # The GitHub environment and the policies of each role.
+  github_roles = {
+    plan   = { github_environment = "${var.environment}-plan", verb = "Plans", policies = ["read"] }
+    deploy = { github_environment = var.environment, verb = "Applies and verifies", policies = ["read", "write", "verify"] }
   }
   policies = {
     read   = data.aws_iam_policy_document.read.json
@@ -52,7 +52,7 @@ locals {
 }
 
 data "aws_iam_policy_document" "assume" {
-  for_each = local.roles_of_github
+  for_each = local.github_roles
 
   statement {
     sid     = "JobsOfOneGitHubEnvironment"
@@ -69,7 +69,7 @@ data "aws_iam_policy_document" "assume" {
       values   = ["sts.amazonaws.com"]
     }
 
-    # The environment is for the branch main only (docs/deploy.md), which the subject of a token cannot say beside it.
+    # The GitHub environment allows only the branch main (docs/deploy.md); the subject of a token cannot contain both.
     condition {
       test     = "StringEquals"
       variable = "token.actions.githubusercontent.com:sub"
@@ -78,12 +78,12 @@ data "aws_iam_policy_document" "assume" {
   }
 }
 
-# The names do not begin with the deployment's prefix, so that the role that applies may not change them.
+# The names do not begin with the deployment's prefix, so that the apply role cannot change them.
 resource "aws_iam_role" "this" {
-  for_each = local.roles_of_github
+  for_each = local.github_roles
 
   name                 = "github-${local.prefix}-${each.key}"
-  description          = "${each.value.says} ${local.prefix} from GitHub."
+  description          = "${each.value.verb} ${local.prefix} from GitHub."
   assume_role_policy   = data.aws_iam_policy_document.assume[each.key].json
   max_session_duration = 3600
 }
@@ -92,13 +92,13 @@ resource "aws_iam_policy" "this" {
   for_each = local.policies
 
   name        = "github-${local.prefix}-${each.key}"
-  description = "What the deployment of ${local.prefix} from GitHub may ${each.key}."
+  description = "Permissions to ${each.key} ${local.prefix} from GitHub."
   policy      = each.value
 }
 
 resource "aws_iam_role_policy_attachment" "this" {
   for_each = merge([
-    for role, described in local.roles_of_github : {
+    for role, described in local.github_roles : {
       for policy in described.policies : "${role}-${policy}" => { role = role, policy = policy }
     }
   ]...)

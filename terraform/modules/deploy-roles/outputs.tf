@@ -9,6 +9,6 @@ output "deploy_role_arn" {
 }
 
 output "permissions_boundary_arn" {
-  description = "PERMISSIONS_BOUNDARY_ARN of both GitHub environments: what no role of the deployment may go beyond."
+  description = "PERMISSIONS_BOUNDARY_ARN of the GitHub environment <environment>-plan: the permissions boundary of every role of the deployment."
   value       = aws_iam_policy.boundary.arn
 }

@@ -1,6 +1,6 @@
-# What a plan looks at: how things are set up, and of what is kept in them the files of the bots only.
+# The permissions of a plan: the configuration of every resource, and of stored data only the files of the bots.
 data "aws_iam_policy_document" "read" {
-  #checkov:skip=CKV_AWS_356: The statement says for each action why it has no resource.
+  #checkov:skip=CKV_AWS_356: The statement AccountWideLists explains why its actions have no resource.
   statement {
     sid       = "ReadTheState"
     actions   = ["s3:GetObject"]
@@ -20,7 +20,7 @@ data "aws_iam_policy_document" "read" {
   }
 
   statement {
-    sid = "SeeTheFunctions"
+    sid = "ReadTheFunctions"
     actions = [
       "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
       "lambda:GetFunctionEventInvokeConfig", "lambda:GetPolicy", "lambda:ListTags", "lambda:ListVersionsByFunction",
@@ -29,13 +29,13 @@ data "aws_iam_policy_document" "read" {
   }
 
   statement {
-    sid       = "SeeTheRoles"
+    sid       = "ReadTheRoles"
     actions   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:ListInstanceProfilesForRole"]
     resources = [local.roles]
   }
 
   statement {
-    sid = "SeeTheStateMachine"
+    sid = "ReadTheStateMachine"
     actions = [
       "states:DescribeStateMachine", "states:ListStateMachineVersions", "states:ListTagsForResource",
     ]
@@ -44,25 +44,25 @@ data "aws_iam_policy_document" "read" {
 
   statement {
     sid = "CheckTheDefinition"
-    # AWS asks for it on every state machine (https://github.com/hashicorp/terraform-provider-aws/issues/39472).
+    # AWS requires it on all state machines (https://github.com/hashicorp/terraform-provider-aws/issues/39472).
     actions   = ["states:ValidateStateMachineDefinition"]
     resources = ["${local.arn["states"]}:stateMachine:*"]
   }
 
   statement {
-    sid       = "SeeTheRule"
+    sid       = "ReadTheRule"
     actions   = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"]
     resources = ["${local.arn["events"]}:rule/${local.prefix}-*"]
   }
 
   statement {
-    sid       = "SeeTheSchedules"
+    sid       = "ReadTheSchedules"
     actions   = ["scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource"]
     resources = ["${local.arn["scheduler"]}:schedule/${local.prefix}/*", "${local.arn["scheduler"]}:schedule-group/${local.prefix}"]
   }
 
   statement {
-    sid = "SeeTheBuckets"
+    sid = "ReadTheBuckets"
     actions = [
       "s3:GetAccelerateConfiguration", "s3:GetBucket*", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
       "s3:GetReplicationConfiguration", "s3:ListBucket",
@@ -77,23 +77,23 @@ data "aws_iam_policy_document" "read" {
   }
 
   statement {
-    sid       = "SeeTheTable"
+    sid       = "ReadTheTable"
     actions   = ["dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"]
     resources = ["${local.arn["dynamodb"]}:table/${local.prefix}"]
   }
 
   statement {
-    sid       = "SeeTheSecretsWithoutTheirValues"
+    sid       = "ReadTheSecretsWithoutTheirValues"
     actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"]
     resources = ["${local.arn["secretsmanager"]}:secret:${local.prefix}/*"]
   }
 
   statement {
-    sid       = "SeeTheKey"
+    sid       = "ReadTheKey"
     actions   = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
     resources = ["${local.arn["kms"]}:key/*"]
 
-    # A key is known by an id that AWS gives it; this is its name.
+    # AWS assigns the id of a key, so the condition limits it by its alias.
     condition {
       test     = "ForAnyValue:StringEquals"
       variable = "kms:ResourceAliases"
@@ -102,59 +102,59 @@ data "aws_iam_policy_document" "read" {
   }
 
   statement {
-    sid       = "SeeTheQueues"
+    sid       = "ReadTheQueues"
     actions   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags"]
     resources = ["${local.arn["sqs"]}:${local.prefix}-*"]
   }
 
   statement {
-    sid       = "SeeTheTopic"
+    sid       = "ReadTheTopic"
     actions   = ["sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListTagsForResource"]
     resources = ["${local.arn["sns"]}:${local.prefix}-*"]
   }
 
   statement {
-    sid       = "SeeTheLogGroups"
+    sid       = "ReadTheLogGroups"
     actions   = ["logs:ListTagsForResource"]
     resources = local.log_groups
   }
 
   statement {
-    sid       = "SeeTheDashboardAndTheTagsOfAlarms"
+    sid       = "ReadTheDashboardAndTheTagsOfAlarms"
     actions   = ["cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource"]
     resources = ["${local.arn["cloudwatch"]}:alarm:${local.prefix}-*", "arn:${local.partition}:cloudwatch::${local.account}:dashboard/${local.prefix}"]
   }
 
   statement {
-    sid       = "SeeTheApprovalPage"
+    sid       = "ReadTheApprovalPage"
     actions   = ["apigateway:GET"]
     resources = local.apis
   }
 
   statement {
-    sid       = "SeeTheBudget"
+    sid       = "ReadTheBudget"
     actions   = ["budgets:ListTagsForResource", "budgets:ViewBudget"]
     resources = ["arn:${local.partition}:budgets::${local.account}:budget/${local.prefix}"]
   }
 
   statement {
-    sid       = "SeeTheMailIdentities"
+    sid       = "ReadTheMailIdentities"
     actions   = ["ses:GetEmailIdentity", "ses:ListTagsForResource"]
     resources = ["${local.arn["ses"]}:identity/*"]
   }
 
   statement {
-    sid = "WhatIsListedForTheWholeAccount"
-    # None of these can be limited to a name: each lists, or asks what the account may do.
+    sid = "AccountWideLists"
+    # None of these supports resource-level permissions: they list resources or describe the account.
     actions   = ["cloudwatch:DescribeAlarms", "kms:ListAliases", "logs:DescribeLogGroups", "scheduler:ListSchedules", "ses:GetAccount"]
     resources = ["*"]
   }
 }
 
-# Besides what a plan looks at, what `spooky doctor` and a dry run ask for (docs/cli.md).
+# The additional permissions of `spooky doctor` and a dry run (docs/cli.md).
 data "aws_iam_policy_document" "verify" {
   statement {
-    sid       = "AskTheWatchdog"
+    sid       = "InvokeTheWatchdog"
     actions   = ["lambda:InvokeFunction"]
     resources = ["${local.arn["lambda"]}:function:${local.prefix}-watchdog:live"]
   }
@@ -172,7 +172,7 @@ data "aws_iam_policy_document" "verify" {
   }
 
   statement {
-    sid       = "LookIntoTheTable"
+    sid       = "UseTheTable"
     actions   = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query"]
     resources = ["${local.arn["dynamodb"]}:table/${local.prefix}"]
   }

@@ -1,8 +1,8 @@
-# What an apply changes. What is kept, the table, the buckets, the secrets and the key, is made by the first apply, by hand,
-# and cannot be deleted from GitHub; nor can what holds what could not be delivered.
+# The permissions of an apply. An administrator's first apply creates the resources that hold data: the table, the
+# buckets, the key and the first secrets. GitHub cannot delete them or the dead-letter queues.
 data "aws_iam_policy_document" "write" {
-  #checkov:skip=CKV_AWS_111: The statement says why the delivery of logs has no resource.
-  #checkov:skip=CKV_AWS_356: The statement says why the delivery of logs has no resource.
+  #checkov:skip=CKV_AWS_111: Log delivery does not support resource-level permissions.
+  #checkov:skip=CKV_AWS_356: Log delivery does not support resource-level permissions.
   statement {
     sid       = "WriteTheState"
     actions   = ["s3:PutObject"]
@@ -21,7 +21,7 @@ data "aws_iam_policy_document" "write" {
   }
 
   statement {
-    sid       = "GiveRightsWithinTheBoundary"
+    sid       = "GrantPermissionsWithinTheBoundary"
     actions   = ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"]
     resources = [local.roles]
 
@@ -33,13 +33,13 @@ data "aws_iam_policy_document" "write" {
   }
 
   statement {
-    sid       = "ChangeRolesWithoutTheirRights"
+    sid       = "ChangeRolesExceptTheirPermissions"
     actions   = ["iam:DeleteRole", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription"]
     resources = [local.roles]
   }
 
   statement {
-    sid       = "HandRolesToTheirServices"
+    sid       = "PassRolesToTheirServices"
     actions   = ["iam:PassRole"]
     resources = [local.roles]
 
@@ -127,7 +127,8 @@ data "aws_iam_policy_document" "write" {
 
   statement {
     sid = "DeliverLogs"
-    # The delivery of logs has no resources; the stage of the approval page and the state machine set it up as their caller.
+    # Log delivery does not support resource-level permissions. API Gateway and Step Functions set it up with the permissions
+    # of the caller.
     actions = [
       "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
       "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
@@ -155,7 +156,7 @@ data "aws_iam_policy_document" "write" {
 
   statement {
     sid = "VerifyAddresses"
-    # The addresses are those of bot.toml, so any can be one.
+    # bot.toml can contain any address.
     actions   = ["ses:CreateEmailIdentity", "ses:DeleteEmailIdentity", "ses:TagResource", "ses:UntagResource"]
     resources = ["${local.arn["ses"]}:identity/*"]
   }

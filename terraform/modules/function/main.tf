@@ -1,6 +1,6 @@
 data "aws_iam_policy_document" "assume" {
   statement {
-    sid     = "LambdaRunsIt"
+    sid     = "AssumeForTheFunction"
     actions = ["sts:AssumeRole"]
 
     principals {
@@ -12,7 +12,7 @@ data "aws_iam_policy_document" "assume" {
 
 resource "aws_iam_role" "this" {
   name                 = var.name
-  description          = "What the function ${var.name} may do."
+  description          = "Role of the function ${var.name}."
   assume_role_policy   = data.aws_iam_policy_document.assume.json
   permissions_boundary = var.permissions_boundary_arn
 }
@@ -37,7 +37,7 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid     = "WriteTraces"
     actions = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
-    # X-Ray has no resources that these could be limited to.
+    # X-Ray does not support resource-level permissions for these.
     resources = ["*"]
   }
 }
@@ -49,17 +49,17 @@ resource "aws_iam_role_policy" "this" {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_338: How long a log is kept is the owner's to say; the record of every post is in the table.
+  #checkov:skip=CKV_AWS_338: var.log_retention_days sets the retention; the record of every post is in the table.
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_115: New accounts have ten concurrent invocations in all; what is reserved is taken from the others.
-  #checkov:skip=CKV_AWS_116: Step Functions sees every failure itself; what events and schedules invoke has a destination on its alias.
-  #checkov:skip=CKV_AWS_117: It talks to public services only; a VPC would only add a NAT gateway to pay for.
-  #checkov:skip=CKV_AWS_272: The checksums of the zips are checked before they are planned and applied; signing has no second use here.
+  #checkov:skip=CKV_AWS_115: A new account has a concurrency limit of 10; reserved concurrency would be taken from the other functions.
+  #checkov:skip=CKV_AWS_116: Step Functions receives every failure; the aliases that events and schedules invoke have an on-failure destination.
+  #checkov:skip=CKV_AWS_117: The function calls public services only; a VPC would only add the cost of a NAT gateway.
+  #checkov:skip=CKV_AWS_272: .ci/plan and .ci/apply verify the checksums of the zips, and GitHub attests their build.
   function_name = var.name
   description   = var.description
   role          = aws_iam_role.this.arn
@@ -68,15 +68,15 @@ resource "aws_lambda_function" "this" {
   architectures = [var.architecture]
 
   filename = var.zip
-  # Without the zip, as in a refresh or a destroy, nothing is known of its content.
+  # A refresh or a destroy runs without the zip.
   source_code_hash = try(filebase64sha256(var.zip), null)
 
   memory_size = var.memory_mb
   timeout     = var.timeout_seconds
-  # What the alias points at.
+  # The alias refers to a published version.
   publish = true
 
-  # Lambda forgets the key of a function without variables.
+  # Lambda drops the key of a function that has no variables, which would be a change in every plan.
   kms_key_arn = length(var.environment) == 0 ? null : var.kms_key_arn
 
   dynamic "environment" {
@@ -98,14 +98,14 @@ resource "aws_lambda_function" "this" {
     mode = "Active"
   }
 
-  # A function that starts without its rights would fail its first invocation.
+  # Without its permissions, the first invocation would fail.
   depends_on = [aws_iam_role_policy.this]
 }
 
-# Everything calls the function by this alias, so that fixed code reaches a run that is redriven.
+# All callers use this alias, so that a redriven execution runs the fixed code.
 resource "aws_lambda_alias" "live" {
   name             = "live"
-  description      = "What is called."
+  description      = "The deployed version."
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }

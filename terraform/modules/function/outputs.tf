@@ -4,12 +4,12 @@ output "name" {
 }
 
 output "alias_arn" {
-  description = "The ARN of its alias, by which it is called."
+  description = "The ARN of the alias, which all callers use."
   value       = aws_lambda_alias.live.arn
 }
 
 output "alias_invoke_arn" {
-  description = "The address of the alias for an API."
+  description = "The ARN with which API Gateway invokes the alias."
   value       = aws_lambda_alias.live.invoke_arn
 }
 
@@ -19,6 +19,6 @@ output "alias_name" {
 }
 
 output "role_name" {
-  description = "The name of its role."
+  description = "The name of the function's role."
   value       = aws_iam_role.this.name
 }

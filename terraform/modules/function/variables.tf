@@ -1,36 +1,36 @@
 variable "name" {
   type        = string
-  description = "The name of the function, which is that of its log group and its role, too."
+  description = "The name of the function, its role and its log group."
 }
 
 variable "description" {
   type        = string
-  description = "What it does, in a sentence."
+  description = "What the function does, in one sentence."
 }
 
 variable "zip" {
   type        = string
-  description = "The path of the zip with its bootstrap."
+  description = "The path of the zip that contains the bootstrap."
 }
 
 variable "architecture" {
   type        = string
-  description = "What the bootstrap was built for: arm64 or x86_64."
+  description = "The architecture that the bootstrap was built for: arm64 or x86_64."
 }
 
 variable "memory_mb" {
   type        = number
-  description = "Its memory, in megabytes."
+  description = "The memory, in megabytes."
 }
 
 variable "timeout_seconds" {
   type        = number
-  description = "How long an invocation may take, in seconds."
+  description = "The timeout of an invocation, in seconds."
 }
 
 variable "environment" {
   type        = map(string)
-  description = "Its environment variables."
+  description = "The environment variables."
 }
 
 variable "rights" {
@@ -39,20 +39,20 @@ variable "rights" {
     actions   = list(string)
     resources = list(string)
   }))
-  description = "What it may do besides writing its log and its traces."
+  description = "The permissions beyond writing logs and traces."
 }
 
 variable "log_retention_days" {
   type        = number
-  description = "How long its log is kept, in days."
+  description = "The retention of the log, in days."
 }
 
 variable "kms_key_arn" {
   type        = string
-  description = "The key that its log and its environment are encrypted with."
+  description = "The KMS key that encrypts the log and the environment variables."
 }
 
 variable "permissions_boundary_arn" {
   type        = string
-  description = "The policy that its role may not go beyond, if there is one."
+  description = "The permissions boundary of the role, or null."
 }

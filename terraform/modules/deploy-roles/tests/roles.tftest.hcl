@@ -1,4 +1,4 @@
-# What GitHub may do. The policies are those that AWS would get; nothing is asked of AWS.
+# The permissions of the GitHub roles. The provider renders the real policies; no request is sent to AWS.
 
 provider "aws" {
   region                      = "us-east-1"
@@ -31,7 +31,7 @@ run "a_repository_has_no_wildcard" {
   expect_failures = [var.repository]
 }
 
-run "github_may_do_what_it_needs_and_no_more" {
+run "github_has_the_permissions_it_needs_and_no_more" {
   command = plan
 
   assert {
@@ -48,12 +48,12 @@ run "github_may_do_what_it_needs_and_no_more" {
         "token.actions.githubusercontent.com:sub" = "repo:owner@1/name@2:environment:test"
       }
     }
-    error_message = "Each role trusts one GitHub environment of this repository."
+    error_message = "Each role must trust exactly one GitHub environment of this repository."
   }
 
   assert {
-    condition     = local.roles_of_github.plan.policies == ["read"]
-    error_message = "Whoever plans reads."
+    condition     = local.github_roles.plan.policies == ["read"]
+    error_message = "The plan role must have read access only."
   }
 
   assert {
@@ -61,7 +61,7 @@ run "github_may_do_what_it_needs_and_no_more" {
       flatten([for statement in jsondecode(data.aws_iam_policy_document.read.json).Statement : statement.Action]),
       ["secretsmanager:GetSecretValue", "dynamodb:GetItem", "dynamodb:Query", "lambda:InvokeFunction", "kms:Decrypt"],
     )) == 0
-    error_message = "A plan reads no value of a secret and no item."
+    error_message = "The plan role must not read secret values or items of the table."
   }
 
   assert {
@@ -70,7 +70,7 @@ run "github_may_do_what_it_needs_and_no_more" {
       try(statement.Condition.StringEquals["iam:PermissionsBoundary"], "") == "arn:aws:iam::123456789012:policy/github-daily-post-test-boundary"
       if length(setintersection(flatten([statement.Action]), ["iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary", "iam:DeleteRolePolicy"])) > 0
     ])
-    error_message = "Rights are given within the boundary only."
+    error_message = "The apply role must grant permissions only within the boundary."
   }
 
   assert {
@@ -81,7 +81,7 @@ run "github_may_do_what_it_needs_and_no_more" {
       "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PassRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy",
       "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription",
     ])
-    error_message = "No policy is attached, no boundary taken away, and no policy of the account changed."
+    error_message = "The apply role must not attach policies, remove boundaries or change managed policies."
   }
 
   assert {
@@ -90,34 +90,34 @@ run "github_may_do_what_it_needs_and_no_more" {
       flatten([statement.Resource]) == ["arn:aws:iam::123456789012:role/daily-post-test-*"]
       if anytrue([for action in flatten([statement.Action]) : startswith(action, "iam:")])
     ])
-    error_message = "Only roles of the deployment are changed and passed; those of GitHub have other names."
+    error_message = "The apply role must change and pass only roles of the deployment."
   }
 
   assert {
     condition     = local.boundary_arn == "arn:aws:iam::123456789012:policy/${aws_iam_policy.boundary.name}"
-    error_message = "The boundary that the roles must have is the one that is made here."
+    error_message = "The required boundary must be the one that this module creates."
   }
 
   assert {
     condition     = alltrue([for role in aws_iam_role.this : !startswith(role.name, "daily-post-")])
-    error_message = "A role of GitHub cannot change itself."
+    error_message = "The names of the GitHub roles must not match the roles that the apply role can change."
   }
 
   assert {
     condition = toset([
       for statement in flatten([for json in concat(values(local.policies), [data.aws_iam_policy_document.boundary.json]) : jsondecode(json).Statement]) :
       statement.Sid if contains(flatten([statement.Resource]), "*")
-    ]) == toset(["WhatIsListedForTheWholeAccount", "DeliverLogs", "DeliverLogsAndTraces"])
-    error_message = "Every resource is named where AWS has a name for it."
+    ]) == toset(["AccountWideLists", "DeliverLogs", "DeliverLogsAndTraces"])
+    error_message = "Only statements that do not support resource-level permissions may have the resource *."
   }
 
   assert {
     condition     = !anytrue([for json in concat(values(local.policies), [data.aws_iam_policy_document.boundary.json]) : anytrue([for action in flatten([for statement in jsondecode(json).Statement : statement.Action]) : endswith(action, ":*")])])
-    error_message = "No service is given as a whole."
+    error_message = "No statement may allow all actions of a service."
   }
 
   assert {
     condition     = alltrue([for json in concat(values(local.policies), [data.aws_iam_policy_document.boundary.json]) : length(replace(jsonencode(jsondecode(json)), "/\\s/", "")) <= 6144])
-    error_message = "AWS takes 6144 characters in a policy."
+    error_message = "A managed policy must not exceed 6144 characters."
   }
 }
