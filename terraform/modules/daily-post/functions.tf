@@ -2,15 +2,16 @@ locals {
   functions = jsondecode(file("${path.module}/../../../functions/functions.json"))
 
   environment = {
-    TABLE_NAME               = aws_dynamodb_table.this.name
-    BOT_FILES_BUCKET         = aws_s3_bucket.this["bot_files"].id
-    IMAGE_BUCKET             = aws_s3_bucket.this["images"].id
-    OPENAI_SECRET_ARN        = aws_secretsmanager_secret.this["openai"].arn
-    X_CREDENTIALS_SECRET_ARN = aws_secretsmanager_secret.this["x-credentials"].arn
-    REVIEW_SECRET_ARN        = aws_secretsmanager_secret.this["review"].arn
-    REVIEW_BASE_URL          = aws_apigatewayv2_api.review.api_endpoint
-    MAIL_FROM                = var.mail_from
-    ALERT_TO                 = join(",", var.alert_to)
+    TABLE_NAME        = aws_dynamodb_table.this.name
+    BOT_FILES_BUCKET  = aws_s3_bucket.this["bot_files"].id
+    IMAGE_BUCKET      = aws_s3_bucket.this["images"].id
+    OPENAI_SECRET_ARN = aws_secretsmanager_secret.this["openai"].arn
+    # Followed by /<bot>/x-credentials, the id of a bot's secret.
+    SECRETS_PREFIX    = local.prefix
+    REVIEW_SECRET_ARN = aws_secretsmanager_secret.this["review"].arn
+    REVIEW_BASE_URL   = aws_apigatewayv2_api.review.api_endpoint
+    MAIL_FROM         = var.mail_from
+    ALERT_TO          = join(",", var.alert_to)
     # Longer than the timeout of post-tweet: an invocation may publish as long as it holds the lease.
     LEASE_SECONDS = "90"
   }

@@ -2,10 +2,11 @@
 # key: its policy allows its use through the services (kms.tf).
 
 locals {
-  secret_arns = { for name, secret in aws_secretsmanager_secret.this : name => secret.arn }
-  images      = aws_s3_bucket.this["images"].arn
-  bot_files   = aws_s3_bucket.this["bot_files"].arn
-  executions  = "arn:${local.partition}:states:${local.region}:${local.account}:execution:${local.prefix}:*"
+  secret_arns   = { for name, secret in aws_secretsmanager_secret.this : name => secret.arn }
+  x_credentials = [for bot, _ in local.bots : local.secret_arns["${bot}/x-credentials"]]
+  images        = aws_s3_bucket.this["images"].arn
+  bot_files     = aws_s3_bucket.this["bot_files"].arn
+  executions    = "arn:${local.partition}:states:${local.region}:${local.account}:execution:${local.prefix}:*"
   # SES checks the identity of the sender, which may be its domain's, and in the sandbox also those of the recipients.
   identities = [
     for address in sort(distinct(concat([var.mail_from, split("@", var.mail_from)[1]], tolist(local.recipients)))) :
@@ -29,7 +30,7 @@ locals {
       { sid = "KeepTheLedger", actions = ["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], resources = [aws_dynamodb_table.this.arn] },
       { sid = "ReadThePicture", actions = ["s3:GetObject"], resources = ["${local.images}/pictures/*"] },
       { sid = "DistinguishMissingPictureFromForbidden", actions = ["s3:ListBucket"], resources = [local.images] },
-      { sid = "ReadTheXCredentials", actions = ["secretsmanager:GetSecretValue"], resources = [local.secret_arns["x-credentials"]] },
+      { sid = "ReadTheXCredentials", actions = ["secretsmanager:GetSecretValue"], resources = local.x_credentials },
     ]
     record-result = [
       { sid = "WriteTheRecord", actions = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"], resources = [aws_dynamodb_table.this.arn] },
@@ -62,7 +63,7 @@ locals {
       { sid = "ListTheBots", actions = ["s3:ListBucket", "s3:ListBucketVersions"], resources = [local.bot_files] },
       { sid = "ReadTheBotsFiles", actions = ["s3:GetObject", "s3:GetObjectVersion"], resources = ["${local.bot_files}/*"] },
       { sid = "SendEmail", actions = ["ses:SendEmail"], resources = local.identities },
-      { sid = "ReadTheSecrets", actions = ["secretsmanager:GetSecretValue"], resources = [for name in ["openai", "review", "x-credentials"] : local.secret_arns[name]] },
+      { sid = "ReadTheSecrets", actions = ["secretsmanager:GetSecretValue"], resources = concat([local.secret_arns["openai"], local.secret_arns["review"]], local.x_credentials) },
       { sid = "ReadTheStatusOfExecutions", actions = ["states:DescribeExecution"], resources = [local.executions] },
       { sid = "AnswerTheTaskToken", actions = ["states:SendTaskSuccess"], resources = [local.state_machine_arn] },
       { sid = "KeepFailedRuns", actions = ["sqs:SendMessage"], resources = [aws_sqs_queue.schedules.arn] },

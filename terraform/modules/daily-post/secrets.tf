@@ -1,9 +1,15 @@
 locals {
-  secrets = {
-    openai        = "OpenAI API key: {\"apiKey\"}."
-    x-credentials = "The keys of X: {\"apiKey\", \"apiKeySecret\", \"accessToken\", \"accessTokenSecret\"}."
-    review        = "Signing keys of the approval page's links: {\"current\", \"previous\"}."
-  }
+  # Each bot is one account on X.
+  secrets = merge(
+    {
+      openai = "OpenAI API key: {\"apiKey\"}."
+      review = "Signing keys of the approval page's links: {\"current\", \"previous\"}."
+    },
+    {
+      for bot, _ in local.bots :
+      "${bot}/x-credentials" => "X credentials of ${bot}: {\"apiKey\", \"apiKeySecret\", \"accessToken\", \"accessTokenSecret\"}."
+    },
+  )
 }
 
 # An operator sets the values (docs/deploy.md), so that the Terraform state contains none.

@@ -1,5 +1,5 @@
-# The permissions of an apply. An administrator's first apply creates the resources that hold data: the table, the
-# buckets, the key and the first secrets. GitHub cannot delete them or the dead-letter queues.
+# The permissions of an apply. An administrator's apply creates the resources that hold data: the table, the buckets, the
+# key and the secrets, including those of a new bot. GitHub cannot delete them or the dead-letter queues.
 data "aws_iam_policy_document" "write" {
   #checkov:skip=CKV_AWS_111: Log delivery does not support resource-level permissions.
   #checkov:skip=CKV_AWS_356: Log delivery does not support resource-level permissions.
