@@ -1,4 +1,4 @@
-# The beginning of every script in this folder: each command is printed before it runs, and the first that fails ends the script.
+# Sourced by every script in this folder. `step` prints a command, runs it and prints its time; the first that fails ends the script.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
@@ -10,7 +10,7 @@ step() {
   printf -- '-- %s s\n' "$((SECONDS - started))"
 }
 
-# The tools of a list in .ci/tools, from here on.
+# Installs the tools of a list in .ci/tools and prepends them to PATH.
 tools() {
   local commands
   commands=$(.ci/tools/install "$1")
