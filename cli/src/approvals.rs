@@ -4,7 +4,8 @@ use anyhow::{Context, bail, ensure};
 use approvals::{Answer, Clients, Outcome, Problems, Standing, decide};
 use clap::Args;
 use jiff::Timestamp;
-use posts_table::{Approval, Decision, POLICY, PostId};
+use post::PostId;
+use posts_table::{Approval, Decision, POLICY};
 use serde_json::json;
 
 use crate::{Which, place::Place, say};

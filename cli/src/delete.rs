@@ -3,7 +3,8 @@
 use anyhow::{Context, bail};
 use clap::Args;
 use jiff::Timestamp;
-use posts_table::{Change, Ledger, PostId};
+use post::PostId;
+use posts_table::{Change, Ledger};
 use serde_json::json;
 
 use crate::{

@@ -35,7 +35,7 @@ use cloud::Cloud;
 use indicatif::ProgressBar;
 use jiff::{Timestamp, civil::Date};
 use place::Place;
-use posts_table::PostId;
+use post::PostId;
 
 /// Turns today's National Day into a spooky picture and posts it once.
 #[derive(Debug, Parser)]

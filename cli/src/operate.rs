@@ -4,7 +4,8 @@ use anyhow::{Context, bail, ensure};
 use aws_sdk_sfn::types::ExecutionStatus;
 use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
-use posts_table::{Change, DUPLICATE, Ledger, Operator, Outcome, Override, PostId, Record, Switch};
+use post::{Outcome, PostId};
+use posts_table::{Change, DUPLICATE, Ledger, Operator, Override, Record, Switch};
 use serde_json::{Value, json};
 
 use crate::{
@@ -335,7 +336,7 @@ pub(crate) fn is_now(record: Option<Box<Record>>) -> String {
         return "was never run".to_owned();
     };
     match record.outcome {
-        Some(outcome) if outcome != Outcome::Posted => format!("has ended: {}", name(outcome)),
+        Some(outcome) if outcome != Outcome::Posted => format!("has ended: {outcome}"),
         _ => ledger(&record, Timestamp::now()),
     }
 }
@@ -370,17 +371,6 @@ pub(crate) fn is_duplicate(record: &Record) -> bool {
 pub(crate) fn address(record: &Record) -> String {
     let id = record.tweet_id.as_deref().unwrap_or_default();
     format!("https://x.com/i/status/{id}")
-}
-
-pub(crate) fn name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Posted => "posted",
-        Outcome::Skipped => "skipped",
-        Outcome::Refused => "refused",
-        Outcome::Rejected => "rejected",
-        Outcome::Expired => "expired",
-        Outcome::DryRun => "dry-run",
-    }
 }
 
 /// The id in a tweet's address, or the id itself.

@@ -5,7 +5,8 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use bot_files::{Change as Wish, Pick, check_texts};
 use clap::Args;
 use jiff::Timestamp;
-use posts_table::{Change, Ledger, Outcome, Override, PostId, Record};
+use post::{Outcome, PostId};
+use posts_table::{Change, Ledger, Override, Record};
 use serde_json::json;
 
 use crate::{

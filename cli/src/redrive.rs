@@ -5,7 +5,8 @@ use aws_sdk_sfn::types::{ExecutionRedriveStatus, ExecutionStatus};
 use bot_files::Bot;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use posts_table::{Change, Ledger, Outcome, PostId, Record};
+use post::{Outcome, PostId};
+use posts_table::{Change, Ledger, Record};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::{
     Files, Progress,
     cloud::{Cloud, Run},
     confirm,
-    operate::{PICTURE_UNUSABLE, Whose, address, is_duplicate, is_now, ledger, name, operator},
+    operate::{PICTURE_UNUSABLE, Whose, address, is_duplicate, is_now, ledger, operator},
     place::Place,
     say,
 };
@@ -119,7 +120,7 @@ impl Standing<'_> {
         if let Some(outcome) = self.record.and_then(|record| record.outcome) {
             return Some(format!(
                 "{post} did not fail, it has ended: {}; to run it again, type {again}",
-                name(outcome)
+                outcome
             ));
         }
         if last.status == ExecutionStatus::Succeeded {

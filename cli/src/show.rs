@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use clap::Args;
 use jiff::civil::Date;
-use posts_table::PostId;
+use post::PostId;
 use serde_json::{Value, json};
 
 use crate::{Files, Progress, Which, cloud, operate, place::Place, say};

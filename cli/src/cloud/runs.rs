@@ -4,7 +4,8 @@ use anyhow::{Context, bail, ensure};
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
 use jiff::Timestamp;
 use lambda_function::aws_error;
-use posts_table::{Change, Operator, PostId, Record};
+use post::PostId;
+use posts_table::{Change, Operator, Record};
 use serde_json::{Value, json};
 
 use super::{Cloud, ad_hoc, said};

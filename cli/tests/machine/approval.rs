@@ -2,7 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use posts_table::{Approval, Decision, Ledger, Outcome, Verdict};
+use post::Outcome;
+use posts_table::{Approval, Decision, Ledger, Verdict};
 use serde_json::Value;
 use spooky::cloud::{Ended, TABLE, ad_hoc};
 

@@ -2,7 +2,8 @@
 
 use fakes::{Fault, Kind};
 use jiff::Timestamp;
-use posts_table::{Ledger, Outcome};
+use post::Outcome;
+use posts_table::Ledger;
 use spooky::cloud::ad_hoc;
 
 use crate::{

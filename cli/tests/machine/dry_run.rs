@@ -1,7 +1,7 @@
 //! Dry runs, by the whole machine.
 
 use jiff::civil::Date;
-use posts_table::Outcome;
+use post::Outcome;
 use serde_json::{Value, json};
 use spooky::cloud::dry_run;
 

@@ -20,7 +20,8 @@ mod wrong_use;
 
 use fakes::{Fault, Kind};
 use jiff::civil::Date;
-use posts_table::{Ledger, Outcome};
+use post::Outcome;
+use posts_table::Ledger;
 use serde_json::{Value, json};
 use setting::{BOT, Machine, SECRETS};
 use spooky::cloud::{Ended, ad_hoc, scheduled};

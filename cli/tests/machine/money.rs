@@ -1,7 +1,7 @@
 //! The money guard, by the whole machine.
 
 use fakes::{Fault, Kind};
-use posts_table::Outcome;
+use post::Outcome;
 use serde_json::{Value, json};
 
 use crate::setting::{BOT, Machine, Terminal};

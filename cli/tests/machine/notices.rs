@@ -2,7 +2,7 @@
 
 use aws_sdk_lambda::primitives::Blob;
 use fakes::{Fault, Kind};
-use posts_table::Outcome;
+use post::Outcome;
 use serde_json::{Value, json};
 
 use crate::setting::{BOT, Machine, SECRETS, Terminal, commands};

@@ -3,7 +3,8 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use fakes::{Fault, Kind};
 use jiff::{SignedDuration, Timestamp};
-use posts_table::{Decision, Failure, Ledger, Outcome, Verdict};
+use post::Outcome;
+use posts_table::{Decision, Failure, Ledger, Verdict};
 use serde_json::{Value, json};
 use spooky::cloud::{TABLE, ad_hoc, scheduled};
 

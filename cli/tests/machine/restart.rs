@@ -3,7 +3,8 @@
 use fakes::{Fault, Kind, openai};
 use jiff::Timestamp;
 use local_cloud::Account;
-use posts_table::{Ledger, Outcome};
+use post::Outcome;
+use posts_table::Ledger;
 use serde_json::Value;
 use spooky::cloud::{Cloud, ad_hoc, scheduled};
 use tokio::{

@@ -12,7 +12,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use fakes::{openai, x};
 use jiff::Timestamp;
 use local_cloud::{MiniStack, Options};
-use posts_table::{Ledger, Outcome, PostId, Table};
+use post::{Outcome, PostId};
+use posts_table::{Ledger, Table};
 use serde_json::{Value, json};
 
 use terraform::Terraform;

@@ -5,10 +5,9 @@ use aws_sdk_sfn::{
 };
 use jiff::Timestamp;
 use lambda_function::{AwsError, aws_error};
+use post::PostId;
 use post_text::{check_alt_text, check_caption};
-use posts_table::{
-    Approval, Decide, Decision, OnTimeout, POLICY, PostId, Table, Verdict, content_hash,
-};
+use posts_table::{Approval, Decide, Decision, OnTimeout, POLICY, Table, Verdict, content_hash};
 use secrecy::ExposeSecret;
 
 /// The longest note and the longest reason, in characters.

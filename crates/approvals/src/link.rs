@@ -8,7 +8,7 @@ use base64::{
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use lambda_function::{AwsError, aws_error};
-use posts_table::PostId;
+use post::PostId;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use serde::Deserialize;
 use sha2::Sha256;

@@ -4,7 +4,8 @@ use crate::link::{Keys, Link, Purpose};
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{DOCTYPE, html};
 use notifications::mail::Mail;
-use posts_table::{Approval, OnTimeout, PostId};
+use post::PostId;
+use posts_table::{Approval, OnTimeout};
 
 /// How long after the deadline a link still leads to a page that says what happened, in seconds.
 const AFTERLIFE: i64 = 7 * 24 * 60 * 60;

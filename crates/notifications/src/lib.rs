@@ -7,7 +7,8 @@ mod words;
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, html};
-use posts_table::{Failure, Ledger, OVER_BUDGET, Outcome, PostId, Record};
+use post::{Outcome, PostId};
+use posts_table::{Failure, Ledger, OVER_BUDGET, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,7 +1,8 @@
 //! That a notice reaches its people, once.
 
 use jiff::{SignedDuration, Timestamp};
-use posts_table::{Error, Pending, PostId, Table};
+use post::PostId;
+use posts_table::{Error, Pending, Table};
 use serde_json::json;
 
 use crate::{Audience, Notice};

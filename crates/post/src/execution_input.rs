@@ -13,6 +13,8 @@ use jiff::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::is_bot_name;
+
 /// The longest lead of a slot.
 pub const MAX_LEAD: SignedDuration = SignedDuration::from_hours(168);
 
@@ -193,14 +195,6 @@ pub fn lead_text(lead: SignedDuration) -> String {
     // Writing to a String cannot fail.
     let _ = write!(text, "{lead:#}");
     text
-}
-
-/// Whether a text can be the name of a bot's folder.
-fn is_bot_name(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// The fields of an input.

@@ -1,7 +1,11 @@
-//! What a post is.
+#![doc = include_str!("../README.md")]
 
 mod execution_input;
+mod outcome;
+mod post_id;
 
 pub use execution_input::{
     ExecutionInput, InvalidInput, MAX_LEAD, NoStart, When, lead_text, start_of_slot,
 };
+pub use outcome::Outcome;
+pub use post_id::{DRY_RUN_KEPT, InvalidPostId, PostId, is_bot_name};

@@ -5,11 +5,12 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Delete, Put, TransactWriteItem, Update},
 };
 use jiff::Timestamp;
+use post::PostId;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Error, PostId, Table, audit_item, failed, key, number, only_real, operate, text};
+use crate::{Error, Table, audit_item, failed, key, number, only_real, operate, text};
 
 /// The last round: the first picture and three that were asked for instead.
 pub const MAX_ROUNDS: u32 = 4;
@@ -164,7 +165,7 @@ impl Approval {
     pub fn post_id(&self) -> Result<PostId, Error> {
         self.post
             .parse()
-            .map_err(|e: crate::NotAPost| Error::Refused("read an approval", e.to_string()))
+            .map_err(|e: post::InvalidPostId| Error::Refused("read an approval", e.to_string()))
     }
 
     /// The keys of its item, for the state that writes the task token into it.

@@ -11,11 +11,10 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Delete, Put, TransactWriteItem, Update},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use post::{InvalidPostId, PostId};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Error, NotAPost, PostId, Table, failed, key, number, only_real, operate::open, settings, text,
-};
+use crate::{Error, Table, failed, key, number, only_real, operate::open, settings, text};
 
 /// An amount of money, in millionths of a US dollar.
 #[derive(
@@ -282,7 +281,7 @@ impl Table {
         let post: PostId = reservation
             .post
             .parse()
-            .map_err(|e: NotAPost| Error::Refused(doing, e.to_string()))?;
+            .map_err(|e: InvalidPostId| Error::Refused(doing, e.to_string()))?;
         let cost = match settlement {
             Settlement::Spent => cost,
             Settlement::Released => Micros(0),

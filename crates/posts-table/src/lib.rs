@@ -6,7 +6,7 @@ mod notice;
 mod operate;
 mod overrides;
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -16,8 +16,9 @@ use aws_sdk_dynamodb::{
         ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
     },
 };
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date};
 use lambda_function::aws_error;
+use post::{Outcome, PostId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -40,126 +41,6 @@ pub const DUPLICATE: &str = "duplicate: ";
 /// Begins the name of the audit line of a failure that the record does not have; the execution's name follows.
 pub const UNRECORDED_FAILURE: &str = "unrecorded-failure#";
 
-/// What begins the last part of a dry run's name.
-const DRY_RUN: &str = "dry-run-";
-
-/// How long the record of a dry run is kept.
-pub const DRY_RUN_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-/// The name of a post, `bot/date/slot`, or of a dry run of it, `bot/date/slot/dry-run-<execution>`.
-/// A dry run has a partition of its own, in which nothing that looks for posts finds it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct PostId {
-    /// The bot's folder name.
-    pub bot: String,
-    /// The bot's local date.
-    pub date: Date,
-    /// Which of the date's posts; the first is 1.
-    pub slot: u32,
-    /// The name of the execution that only goes through the motions. Nothing that has this can be posted.
-    pub dry_run: Option<String>,
-}
-
-impl PostId {
-    /// The same post as a dry run of this execution, given by its ARN.
-    pub fn dry_run_of(&self, execution: &str) -> PostId {
-        // AWS also takes letters that are not ASCII, which would not be read again here.
-        let name = execution.rsplit(':').next().unwrap_or_default();
-        let name = name.chars().map(|c| if is_plain(c) { c } else { '_' });
-        PostId {
-            dry_run: Some(name.collect()),
-            ..self.clone()
-        }
-    }
-
-    /// The post that a dry run is about.
-    pub fn real(&self) -> PostId {
-        PostId {
-            dry_run: None,
-            ..self.clone()
-        }
-    }
-
-    /// The partition key, `bot#date`, or `bot#date#dry-run-<execution>`.
-    pub fn partition_key(&self) -> String {
-        match &self.dry_run {
-            None => format!("{}#{}", self.bot, self.date),
-            Some(name) => format!("{}#{}#{DRY_RUN}{name}", self.bot, self.date),
-        }
-    }
-
-    /// The sort key of the slot's item.
-    pub fn sort_key(&self) -> String {
-        format!("slot#{}", self.slot)
-    }
-
-    fn key(&self) -> HashMap<String, AttributeValue> {
-        key(self.partition_key(), self.sort_key())
-    }
-}
-
-impl fmt::Display for PostId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.bot, self.date, self.slot)?;
-        match &self.dry_run {
-            None => Ok(()),
-            Some(name) => write!(f, "/{DRY_RUN}{name}"),
-        }
-    }
-}
-
-/// A text that is no [`PostId`].
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a post; write bot/date/slot, for example spooky-days/2026-10-30/1")]
-pub struct NotAPost(String);
-
-impl FromStr for PostId {
-    type Err = NotAPost;
-
-    fn from_str(text: &str) -> Result<Self, NotAPost> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let (bot, date, slot, dry_run) = match parts[..] {
-            [bot, date, slot] => (bot, date, slot, None),
-            [bot, date, slot, last] => match last.strip_prefix(DRY_RUN) {
-                Some(name) if !name.is_empty() && name.chars().all(is_plain) => {
-                    (bot, date, slot, Some(name.to_owned()))
-                }
-                _ => return Err(NotAPost(text.to_owned())),
-            },
-            _ => return Err(NotAPost(text.to_owned())),
-        };
-        match (date.parse(), slot.parse()) {
-            (Ok(date), Ok(slot)) if is_bot_name(bot) && slot > 0 => Ok(PostId {
-                bot: bot.to_owned(),
-                date,
-                slot,
-                dry_run,
-            }),
-            _ => Err(NotAPost(text.to_owned())),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for PostId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// Whether a character may be in the name of a dry run.
-fn is_plain(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '-' || c == '_'
-}
-
-/// Whether a text can be a bot's folder name: lower-case letters, digits and hyphens, at most 64.
-pub fn is_bot_name(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
 /// How far the post of a slot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -172,25 +53,6 @@ pub enum Ledger {
     Posted,
     /// X refused this content for good.
     Rejected,
-}
-
-/// How the run of a slot ended. A failure is not an outcome: a redrive goes on from there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// The tweet is on X.
-    Posted,
-    /// Nothing was to be posted, and the reason says why.
-    Skipped,
-    /// The provider would not paint this day, however softly asked.
-    Refused,
-    /// A person said no.
-    Rejected,
-    /// Nobody decided in time.
-    Expired,
-    /// It was a dry run, which went through everything but the posting.
-    #[serde(rename = "dry-run")]
-    DryRun,
 }
 
 /// Where and why an execution failed.
@@ -373,7 +235,7 @@ impl Table {
             .client
             .get_item()
             .table_name(&self.name)
-            .set_key(Some(post.key()))
+            .set_key(Some(post_key(post)))
             .consistent_read(true)
             .send()
             .await
@@ -431,7 +293,7 @@ impl Table {
         let build = |e: aws_sdk_dynamodb::error::BuildError| Error::Refused(doing, e.to_string());
         let mut item: HashMap<String, AttributeValue> =
             serde_dynamo::to_item(record).map_err(|e| Error::Unreadable(post.to_string(), e))?;
-        item.extend(post.key());
+        item.extend(post_key(post));
         let put = Put::builder()
             .table_name(&self.name)
             .set_item(Some(item))
@@ -523,7 +385,7 @@ impl Table {
         let seconds = number(now.as_second());
         let update = Update::builder()
             .table_name(&self.name)
-            .set_key(Some(post.key()))
+            .set_key(Some(post_key(post)))
             .update_expression(
                 "SET ledger = :armed, #text = :text, mediaKey = :key, armedAt = :at, \
                  leaseId = :lease, leaseUntil = :until, looks = :zero",
@@ -861,7 +723,7 @@ impl Table {
             .client
             .update_item()
             .table_name(&self.name)
-            .set_key(Some(post.key()))
+            .set_key(Some(post_key(post)))
             .update_expression(expression)
             .condition_expression(condition);
         if expression.contains("#result") {
@@ -956,6 +818,10 @@ fn pause_reason(item: &HashMap<String, AttributeValue>) -> Option<String> {
         .cloned()
 }
 
+fn post_key(post: &PostId) -> HashMap<String, AttributeValue> {
+    key(post.partition_key(), post.sort_key())
+}
+
 fn key(pk: String, sk: String) -> HashMap<String, AttributeValue> {
     HashMap::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
 }
@@ -995,40 +861,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_post_is_named_by_bot_date_and_slot() {
-        let post: PostId = "spooky-days/2026-10-30/1".parse().unwrap();
-        assert_eq!(post.to_string(), "spooky-days/2026-10-30/1");
-        assert_eq!(post.partition_key(), "spooky-days#2026-10-30");
-        assert_eq!(post.sort_key(), "slot#1");
-        for bad in [
-            "spooky-days/2026-10-30",
-            "x/2026-13-01/1",
-            "x/2026-10-30/0",
-            "X#/2026-10-30/1",
-            "spooky-days/2026-10-30/1/2",
-            "spooky-days/2026-10-30/1/dry-run-",
-            "spooky-days/2026-10-30/1/dry-run-a#b",
-            "spooky-days/2026-10-30/1/dry-run-a/b",
-            "",
-        ] {
-            assert!(bad.parse::<PostId>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_dry_run_is_named_by_its_execution_and_has_a_partition_of_its_own() {
-        let post: PostId = "spooky-days/2026-10-30/1".parse().unwrap();
-        let dry = post.dry_run_of("arn:aws:states:us-east-1:1:execution:daily-post:tést_1-a");
-        assert_eq!(dry.to_string(), "spooky-days/2026-10-30/1/dry-run-t_st_1-a");
-        assert_eq!(dry.to_string().parse::<PostId>().unwrap(), dry);
-        assert_eq!(
-            dry.partition_key(),
-            "spooky-days#2026-10-30#dry-run-t_st_1-a"
-        );
-        assert_eq!(dry.real(), post);
-    }
 
     #[test]
     fn the_content_hash_keeps_its_parts_apart() {

@@ -10,12 +10,13 @@ use aws_sdk_dynamodb::{
     },
 };
 use jiff::Timestamp;
+use post::PostId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Approval, AuditLine, DUPLICATE, Error, Ledger, PostId, Record, Table, approval, audit_item,
-    audit_item_under, failed, key, number, only_real, record, settings, switch_key, text,
+    Approval, AuditLine, DUPLICATE, Error, Ledger, Record, Table, approval, audit_item,
+    audit_item_under, failed, key, number, only_real, post_key, record, settings, switch_key, text,
 };
 
 /// Who does something by hand, and why.
@@ -304,7 +305,7 @@ impl Table {
             .client
             .update_item()
             .table_name(&self.name)
-            .set_key(Some(post.key()))
+            .set_key(Some(post_key(post)))
             .condition_expression("execution = :execution AND attribute_not_exists(#day)")
             .expression_attribute_names("#day", "day")
             .expression_attribute_values(":day", day)
@@ -523,7 +524,7 @@ impl Table {
         let doing = "change a slot";
         let update = update
             .table_name(&self.name)
-            .set_key(Some(post.key()))
+            .set_key(Some(post_key(post)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(|e| build(doing, e))?;

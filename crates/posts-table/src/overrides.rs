@@ -9,12 +9,13 @@ use jiff::{
     civil::{Date, Time},
     tz::TimeZone,
 };
+use post::PostId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
 use crate::{
-    Change, Error, Operator, PostId, Table, audit_item, failed, key, number, operate::build,
+    Change, Error, Operator, Table, audit_item, failed, key, number, operate::build, post_key,
     settings, text,
 };
 
@@ -54,7 +55,7 @@ impl Override {
         let post: PostId = self
             .post
             .parse()
-            .map_err(|e: crate::NotAPost| Error::Refused("read an override", e.to_string()))?;
+            .map_err(|e: post::InvalidPostId| Error::Refused("read an override", e.to_string()))?;
         Ok(post.slot)
     }
 }
@@ -182,7 +183,7 @@ impl Table {
     ) -> Result<Change, Error> {
         let slot = ConditionCheck::builder()
             .table_name(&self.name)
-            .set_key(Some(post.key()))
+            .set_key(Some(post_key(post)))
             .condition_expression(STILL_OPEN)
             .expression_attribute_values(":posted", text("posted"))
             .expression_attribute_values(":armed", text("armed"))

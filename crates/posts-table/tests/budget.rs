@@ -5,9 +5,8 @@
 use aws_sdk_dynamodb::Client;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use local_cloud::MiniStack;
-use posts_table::{
-    Caps, Micros, PostId, Provider, Reservation, Reserved, Settlement, Spending, Table,
-};
+use post::PostId;
+use posts_table::{Caps, Micros, Provider, Reservation, Reserved, Settlement, Spending, Table};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},

@@ -5,9 +5,9 @@
 use aws_sdk_dynamodb::Client;
 use jiff::{Timestamp, tz::TimeZone};
 use local_cloud::MiniStack;
+use post::{Outcome, PostId};
 use posts_table::{
-    Approval, Arm, Caps, Claim, Error, Micros, Operator, Outcome, Override, PostId, Provider,
-    Record, Table,
+    Approval, Arm, Caps, Claim, Error, Micros, Operator, Override, Provider, Record, Table,
 };
 use serde_json::{Value, json};
 

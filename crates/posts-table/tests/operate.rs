@@ -5,9 +5,9 @@
 use aws_sdk_dynamodb::Client;
 use jiff::{SignedDuration, Timestamp};
 use local_cloud::MiniStack;
+use post::{Outcome, PostId};
 use posts_table::{
-    Arm, Armed, Change, Claim, Failure, Ledger, Operator, Outcome, Override, PostId, Record,
-    Switch, Table,
+    Arm, Armed, Change, Claim, Failure, Ledger, Operator, Override, Record, Switch, Table,
 };
 use serde_json::json;
 

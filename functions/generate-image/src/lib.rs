@@ -15,7 +15,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
 use lambda_function::aws_error;
 use lambda_runtime::Diagnostic;
-use posts_table::{Caps, Micros, NotAPost, PostId, Reservation, Reserved, Settlement, Table};
+use post::{InvalidPostId, PostId};
+use posts_table::{Caps, Micros, Reservation, Reserved, Settlement, Table};
 use provider_secrets::openai_key;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
@@ -120,7 +121,7 @@ pub async fn generate_image(
     let post: PostId = input
         .post
         .parse()
-        .map_err(|e: NotAPost| Error::InvalidInput(e.to_string()))?;
+        .map_err(|e: InvalidPostId| Error::InvalidInput(e.to_string()))?;
     let zone = match &input.time_zone {
         None => TimeZone::UTC,
         Some(name) => TimeZone::get(name)

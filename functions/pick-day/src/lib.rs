@@ -7,7 +7,8 @@ use bot_files::{Approval, Bot, Calendar, Change, Day, Money, Pick, Picture, Poli
 use jiff::{Timestamp, civil::Date};
 use lambda_function::aws_error;
 use lambda_runtime::Diagnostic;
-use posts_table::{Claim, DRY_RUN_KEPT, Ledger, Override, PostId, Record, Table, is_bot_name};
+use post::{DRY_RUN_KEPT, PostId, is_bot_name};
+use posts_table::{Claim, Ledger, Override, Record, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -2,7 +2,8 @@
 
 use anyhow::anyhow;
 use jiff::{Timestamp, tz::TimeZone};
-use posts_table::{Ledger, Micros, PostId, Provider};
+use post::PostId;
+use posts_table::{Ledger, Micros, Provider};
 use serde::{Deserialize, Serialize};
 
 use crate::{Clients, Config, Error, x::X};
@@ -41,7 +42,7 @@ pub async fn delete_tweet(
     let post: PostId = order
         .post
         .parse()
-        .map_err(|e: posts_table::NotAPost| Error::InvalidInput(e.to_string()))?;
+        .map_err(|e: post::InvalidPostId| Error::InvalidInput(e.to_string()))?;
     let record = clients
         .table
         .read(&post)

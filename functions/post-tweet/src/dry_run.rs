@@ -1,7 +1,8 @@
 //! What a dry run would have sent to X.
 
 use jiff::Timestamp;
-use posts_table::{PostId, Record};
+use post::PostId;
+use posts_table::Record;
 
 use crate::{
     Clients, Config, Error, Input, Output, Status, TOO_LATE, check_texts, paused, picture, x,

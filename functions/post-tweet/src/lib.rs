@@ -12,8 +12,9 @@ use aws_sdk_s3::error::SdkError;
 use jiff::{SignedDuration, Timestamp};
 use lambda_function::aws_error;
 use lambda_runtime::Diagnostic;
+use post::PostId;
 use post_text::{check_alt_text, check_caption};
-use posts_table::{Arm, Armed, DUPLICATE, Ledger, PostId, Record, Table, content_hash};
+use posts_table::{Arm, Armed, DUPLICATE, Ledger, Record, Table, content_hash};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -134,7 +135,7 @@ pub async fn post_tweet(
     let post: PostId = input
         .post
         .parse()
-        .map_err(|e: posts_table::NotAPost| Error::InvalidInput(e.to_string()))?;
+        .map_err(|e: post::InvalidPostId| Error::InvalidInput(e.to_string()))?;
     let record = read(clients, &post, &input.execution).await?;
     // By its key in the table, whatever the input says.
     if post.dry_run.is_some() {

@@ -10,9 +10,9 @@ use lambda_function::aws_error;
 use lambda_function::telemetry::{Metrics, Unit};
 use lambda_runtime::Diagnostic;
 use notifications::{Audience, Failed, Teller, Told};
+use post::{Outcome, PostId, is_bot_name};
 use posts_table::{
-    Decision, Failure, Micros, OVER_BUDGET, Outcome, PostId, Provider, Record, Table,
-    UNRECORDED_FAILURE, Verdict, is_bot_name,
+    Decision, Failure, Micros, OVER_BUDGET, Provider, Record, Table, UNRECORDED_FAILURE, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -279,7 +279,7 @@ async fn record_end(
         .day
         .post
         .parse()
-        .map_err(|e: posts_table::NotAPost| Error::InvalidInput(e.to_string()))?;
+        .map_err(|e: post::InvalidPostId| Error::InvalidInput(e.to_string()))?;
     let asked_anew = matches!(
         state.approval.as_ref().and_then(|asked| asked.decision.as_ref()),
         Some(decision) if matches!(decision.verdict, Verdict::Regenerate { .. })
@@ -385,14 +385,7 @@ async fn record_end(
         let bot = bot(clients, config, &post.bot).await;
         tell_end(clients, config, now, &post, record, &bot).await?;
     }
-    let outcome = match outcome {
-        Outcome::Posted => "posted",
-        Outcome::Skipped => "skipped",
-        Outcome::Refused => "refused",
-        Outcome::Rejected => "rejected",
-        Outcome::Expired => "expired",
-        Outcome::DryRun => "dry-run",
-    };
+    let outcome = outcome.name();
     tracing::info!(outcome, reason, cost_usd, "recorded");
     // The first time: entering again keeps it.
     if let Some(record) = record.filter(|record| record.ended_at == Some(now)) {

@@ -8,8 +8,9 @@ use aws_config::SdkConfig;
 use bot_files::{OnTimeout, Policy};
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
+use post::PostId;
 use posts_table::{
-    Approval, Decision, Image, MAX_ROUNDS, Opened, PostId, Record, Table, Verdict, content_hash,
+    Approval, Decision, Image, MAX_ROUNDS, Opened, Record, Table, Verdict, content_hash,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -81,7 +82,7 @@ pub async fn request_approval(
     let post: PostId = input
         .post
         .parse()
-        .map_err(|e: posts_table::NotAPost| Error::InvalidInput(e.to_string()))?;
+        .map_err(|e: post::InvalidPostId| Error::InvalidInput(e.to_string()))?;
     let record = match clients.table.read(&post).await? {
         None => {
             return Err(Error::ClaimLost(format!(

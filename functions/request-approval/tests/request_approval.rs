@@ -1047,7 +1047,7 @@ async fn a_pick_that_cannot_be_read_and_a_table_that_is_not_there_are_unexpected
 #[tokio::test]
 async fn a_dry_run_asks_nobody_and_is_approved_as_it_is() {
     let office = Office::new().await;
-    let dry = POST.parse::<posts_table::PostId>().unwrap().dry_run_of(RUN);
+    let dry = POST.parse::<post::PostId>().unwrap().dry_run_of(RUN);
     let mut record = json!(office.clients.table.read(&dry.real()).await.unwrap());
     record["post"] = json!(dry.to_string());
     let record: Record = serde_json::from_value(record).unwrap();

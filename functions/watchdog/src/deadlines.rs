@@ -4,7 +4,8 @@ use anyhow::anyhow;
 use approvals::link::Keys;
 use approvals::mails::mail;
 use approvals::{LookedAfter, Standing, settle_and_deliver, standing};
-use posts_table::{Approval, PostId};
+use post::PostId;
+use posts_table::Approval;
 use serde_json::json;
 
 use crate::{Error, Folder, Sweep};

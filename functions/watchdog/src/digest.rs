@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use notifications::{REDRIVABLE, Step};
-use posts_table::{Ledger, PostId};
+use post::PostId;
+use posts_table::Ledger;
 
 use crate::{
     Folder, Sweep, Verdict, canaries,

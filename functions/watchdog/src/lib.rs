@@ -18,7 +18,8 @@ use lambda_function::aws_error;
 use lambda_function::telemetry::{Metrics, Unit};
 use lambda_runtime::Diagnostic;
 use notifications::{Audience, Notice, Teller, Told, read_bot};
-use posts_table::{Table, is_bot_name};
+use post::is_bot_name;
+use posts_table::Table;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 

@@ -6,7 +6,8 @@ use bot_files::{Bot, Start};
 use jiff::{SignedDuration, Timestamp};
 use lambda_function::aws_error;
 use notifications::Failed;
-use posts_table::{Failure, PostId, Record, UNRECORDED_FAILURE};
+use post::PostId;
+use posts_table::{Failure, Record, UNRECORDED_FAILURE};
 
 use crate::{Error, Folder, Sweep};
 

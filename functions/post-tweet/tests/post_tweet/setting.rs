@@ -8,8 +8,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use fakes::x::{self, Credentials, X};
 use jiff::{SignedDuration, Timestamp};
 use local_cloud::MiniStack;
+use post::PostId;
 use post_tweet::{Clients, Config, Error, Image, Input, Output, post_tweet};
-use posts_table::{Arm, Armed, PostId, Record, content_hash};
+use posts_table::{Arm, Armed, Record, content_hash};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

@@ -10,7 +10,8 @@ use std::process::Command;
 
 use aws_config::retry::RetryConfig;
 use jiff::Timestamp;
-use posts_table::{Failure, Ledger, Outcome};
+use post::Outcome;
+use posts_table::{Failure, Ledger};
 use proptest::prelude::*;
 use record_result::{Clients, Config, Output, record_result};
 use serde_json::{Value, json};
@@ -669,7 +670,7 @@ fn without_its_environment_the_function_ends_and_names_the_variable() {
 #[tokio::test]
 async fn a_dry_run_is_recorded_where_it_is_and_told_to_nobody() {
     let archive = Archive::new().await.unwrap();
-    let post: posts_table::PostId = POST.parse().unwrap();
+    let post: post::PostId = POST.parse().unwrap();
     let run = archive.run("a");
     let dry = post.dry_run_of(&run).to_string();
     archive.claim(&dry, &run).await.unwrap();

@@ -385,7 +385,7 @@ async fn a_run_that_failed_after_its_end_was_written_tells_its_end() {
     let run = archive.run("a");
     archive.claim(POST, &run).await.unwrap();
     // The record was written, and then the function crashed for good.
-    let outcome = posts_table::Outcome::Expired;
+    let outcome = post::Outcome::Expired;
     let (post, result) = (POST.parse().unwrap(), json!({}));
     let finished = archive.table().finish(
         &post,

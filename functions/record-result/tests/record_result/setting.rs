@@ -8,7 +8,8 @@ use fakes::lambda;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use local_cloud::{Account, Mail, MiniStack};
-use posts_table::{Claim, Ledger, PostId, Record, Table};
+use post::PostId;
+use posts_table::{Claim, Ledger, Record, Table};
 use record_result::{Clients, Config, Error, Input, Output, record_result};
 use serde_json::{Value, json};
 

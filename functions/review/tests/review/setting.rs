@@ -11,7 +11,8 @@ use fakes::lambda;
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, http::StatusCode, tracing::subscriber};
 use local_cloud::{Account, MiniStack};
-use posts_table::{Approval, AuditLine, Image, OnTimeout, PostId, Record, content_hash};
+use post::PostId;
+use posts_table::{Approval, AuditLine, Image, OnTimeout, Record, content_hash};
 use review::{Clients, Config, review};
 use serde_json::{Value, json};
 

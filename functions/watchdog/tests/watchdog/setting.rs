@@ -11,8 +11,9 @@ use aws_sdk_s3::{
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
 use local_cloud::{Account, Mail, MiniStack};
+use post::PostId;
 use posts_table::{
-    Approval, Decide, Decision, Image, OnTimeout, PostId, Record, Table, Verdict, content_hash,
+    Approval, Decide, Decision, Image, OnTimeout, Record, Table, Verdict, content_hash,
 };
 use serde_json::{Value, json};
 use watchdog::{Clients, Config, Done, Error, Input, Output, watchdog};
