@@ -11,8 +11,8 @@ locals {
 
   # `spooky calendar schedules` writes this file for each bot after it has validated the bot's files.
   bots = {
-    for file in fileset(var.bots_directory, "*/schedules.json") :
-    dirname(file) => jsondecode(file("${var.bots_directory}/${file}"))
+    for file in setunion(fileset(var.bots_directory, "*/schedules.json"), fileset(var.bots_directory, "*/generated/schedules.json")) :
+    split("/", file)[0] => jsondecode(file("${var.bots_directory}/${file}"))
   }
 
   # All addresses that receive email.

@@ -38,7 +38,10 @@ resource "aws_scheduler_schedule" "slot" {
     arn      = aws_sfn_state_machine.this.arn
     role_arn = aws_iam_role.service["schedules"].arn
     # Not jsonencode: it escapes < and >, and then Scheduler does not recognize its context attribute.
-    input = "{\"bot\":\"${each.value.bot}\",\"slot\":${each.value.slot},\"scheduledTime\":\"<aws.scheduler.scheduled-time>\"}"
+    input = join("", [
+      "{\"bot\":\"${each.value.bot}\",\"slot\":${each.value.slot},\"scheduledTime\":\"<aws.scheduler.scheduled-time>\"",
+      can(each.value.lead) ? ",\"lead\":\"${each.value.lead}\"}" : "}",
+    ])
 
     dead_letter_config {
       arn = aws_sqs_queue.schedules.arn

@@ -39,7 +39,7 @@ run "each_slot_and_the_watchdog_have_a_schedule" {
   }
 
   assert {
-    condition     = aws_scheduler_schedule.slot["two-a-day-2"].target[0].input == "{\"bot\":\"two-a-day\",\"slot\":2,\"scheduledTime\":\"<aws.scheduler.scheduled-time>\"}"
+    condition     = aws_scheduler_schedule.slot["two-a-day-2"].target[0].input == "{\"bot\":\"two-a-day\",\"slot\":2,\"scheduledTime\":\"<aws.scheduler.scheduled-time>\",\"lead\":\"168h\"}"
     error_message = "The characters < and > must not be escaped, or Scheduler does not replace its context attribute."
   }
 
