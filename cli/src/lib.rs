@@ -1,48 +1,24 @@
-//! The `spooky` command: the local cloud, its stand-ins, and what runs on them.
+//! The `spooky` command.
 
-mod approvals;
-mod calendar;
-pub mod cloud;
-mod costs;
-mod delete;
-mod demo;
+mod args;
+mod commands;
 mod doctor;
-mod estimate;
-mod local;
-mod operate;
-mod overrides;
-mod page;
-mod place;
-mod preview;
-mod redrive;
-mod review;
-mod schedules;
-mod show;
+mod files;
+mod target;
+mod terminal;
 
-pub use review::form_field;
+use std::{io::Write, process::ExitCode};
 
-use std::{
-    io::{IsTerminal, Write},
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use clap::{Parser, Subcommand};
 
-use anyhow::{Context, ensure};
-use bot_files::{Bot, Calendar};
-use clap::{Args, Parser, Subcommand};
-use cloud::Cloud;
-use indicatif::ProgressBar;
-use jiff::{Timestamp, civil::Date};
-use place::Place;
-use post::PostId;
+use crate::{commands::*, target::Target, terminal::interrupted};
 
 /// Turns today's National Day into a spooky picture and posts it once.
 #[derive(Debug, Parser)]
 #[command(name = "spooky", version)]
 pub struct Cli {
     #[command(flatten)]
-    place: Place,
+    target: Target,
     #[command(subcommand)]
     command: Command,
 }
@@ -53,117 +29,60 @@ enum Command {
     Demo(demo::Demo),
     /// Start the local cloud and run each slot when it is due, until Ctrl-C.
     Local(local::Local),
-    /// Show what a post will look like, or a month of them; needs no network and starts nothing.
+    /// Show what a post, or a month of posts, will look like; works offline and starts nothing.
     Preview(preview::Preview),
     /// Look ahead, check the bot's files, import an old calendar.
     #[command(subcommand)]
     Calendar(calendar::Calendar),
-    /// Compute what a deployment costs a month, from the files of all bots and the description of the functions.
+    /// Compute the monthly cost of a deployment.
     Estimate(estimate::Estimate),
     /// Run a slot now.
-    Run(show::Run),
-    /// List the executions.
-    Runs(show::Runs),
+    Run(run::Run),
+    /// List the runs.
+    Runs(runs::Runs),
     /// Show a post (bot/date/slot) with its audit trail, or an execution.
     Show(show::Show),
-    /// List the approvals that wait for a person.
+    /// List the approvals that wait for a decision.
     Approvals(approvals::Approvals),
-    /// Approve a post, perhaps with other texts, under the rules of the approval page.
-    Approve(approvals::Approve),
+    /// Approve a post, optionally with an edited caption or alt text.
+    Approve(approve::Approve),
     /// Ask for another picture of a post.
-    Regenerate(approvals::Regenerate),
-    /// Refuse a post.
-    Reject(approvals::Reject),
-    /// Go on with a failed run from the state that failed, after saying what that means.
+    Regenerate(regenerate::Regenerate),
+    /// Reject a post.
+    Reject(reject::Reject),
+    /// Resume a failed run from the state that failed, after showing a plan.
     Redrive(redrive::Redrive),
-    /// Record the tweet of a post that was sent without a clear answer, after looking at the account.
-    Attach(operate::Attach),
-    /// Let a post that is too late be posted all the same.
-    AllowLate(operate::AllowLate),
-    /// Post nothing in a slot to come.
-    Skip(overrides::Skip),
-    /// Give a slot to come another day, or other words for its day.
-    Override(overrides::Instead),
-    /// Take the tweet of a post down; the slot stays taken.
+    /// Record the tweet of a post that was sent without a clear answer.
+    Attach(attach::Attach),
+    /// Allow a post after its slot has become too late.
+    AllowLate(allow_late::AllowLate),
+    /// Post nothing in an upcoming slot.
+    Skip(skip::Skip),
+    /// Override an upcoming slot's observance, scene or caption.
+    Override(override_::Override),
+    /// Delete the tweet of a post; the slot stays taken.
     Delete(delete::Delete),
-    /// Stop a bot: nothing is posted until the time, or until it is resumed.
-    Pause(operate::Pause),
-    /// Lift the pause of a bot.
-    Resume(operate::Resume),
-    /// Show whether a bot is paused, what is set for slots to come, and which posts may or may not be on X.
-    Status(operate::Status),
-    /// Check a deployment or the local cloud from end to end; nothing is posted, painted, mailed or changed.
+    /// Pause a bot: it posts nothing until the given time, or until it is resumed.
+    Pause(pause::Pause),
+    /// End the pause of a bot.
+    Resume(resume::Resume),
+    /// Show whether a bot is paused, its overrides, and the posts that may or may not be on X.
+    Status(status::Status),
+    /// Check a deployment from end to end, without posting, generating, mailing or changing anything.
     Doctor(doctor::Doctor),
-    /// Show what was spent and reserved in a month, and what the caps leave.
+    /// Show what a month has cost and reserved, and what the caps leave.
     Costs(costs::Costs),
 }
 
-/// Which bot.
-#[derive(Clone, Debug, Args)]
-pub struct Which {
-    /// The bot's folder name.
-    #[arg(long, default_value = "spooky-days")]
-    bot: String,
-}
-
-/// A date as it is typed.
-fn date(text: &str) -> Result<Date, String> {
-    text.parse()
-        .map_err(|_| "write a date that there is, such as 2026-10-30".to_owned())
-}
-
-/// Runs a command. Ctrl-C and a termination end it, and everything that it started.
+/// Runs a command. Ctrl-C and SIGTERM end it, and everything that it started.
 pub async fn run(cli: Cli) -> ExitCode {
-    let place = &cli.place;
-    let command = async {
-        match cli.command {
-            Command::Demo(demo) => {
-                place.ensure_none("demo")?;
-                demo.run().await
-            }
-            Command::Local(local) => {
-                place.ensure_none("local")?;
-                local.run().await
-            }
-            Command::Preview(preview) => {
-                place.ensure_none("preview")?;
-                preview.run()
-            }
-            Command::Calendar(calendar) => {
-                place.ensure_none("calendar")?;
-                calendar.run()
-            }
-            Command::Estimate(estimate) => {
-                place.ensure_none("estimate")?;
-                estimate.run()
-            }
-            Command::Run(run) => run.run(place).await,
-            Command::Runs(runs) => runs.run(place).await,
-            Command::Show(show) => show.run(place).await,
-            Command::Approvals(approvals) => approvals.run(place).await,
-            Command::Approve(approve) => approve.run(place).await,
-            Command::Regenerate(regenerate) => regenerate.run(place).await,
-            Command::Reject(reject) => reject.run(place).await,
-            Command::Redrive(redrive) => redrive.run(place).await,
-            Command::Attach(attach) => attach.run(place).await,
-            Command::AllowLate(allow) => allow.run(place).await,
-            Command::Skip(skip) => skip.run(place).await,
-            Command::Override(instead) => instead.run(place).await,
-            Command::Delete(delete) => delete.run(place).await,
-            Command::Pause(pause) => pause.run(place).await,
-            Command::Resume(resume) => resume.run(place).await,
-            Command::Costs(costs) => costs.run(place).await,
-            Command::Status(status) => status.run(place).await,
-            Command::Doctor(doctor) => doctor.run(place).await,
-        }
-    };
     tokio::select! {
-        result = command => match result {
+        result = run_command(cli.command, &cli.target) => match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                // Where even this cannot be written, the exit code is all there is.
+                // If standard error is closed, the exit code is all that remains.
                 let _ = writeln!(std::io::stderr(), "error: {error:#}");
-                if let Some(advice) = place::advice(&error) {
+                if let Some(advice) = target::advice(&error) {
                     let _ = writeln!(std::io::stderr(), "{advice}");
                 }
                 ExitCode::FAILURE
@@ -173,138 +92,47 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-/// A bot's files, parsed and checked.
-struct Files {
-    bot: Bot,
-    calendar: Calendar,
-}
-
-impl Files {
-    fn read(name: &str) -> anyhow::Result<Files> {
-        let read = |file: &str| {
-            let path = bots_directory().join(name).join(file);
-            std::fs::read_to_string(&path).with_context(|| {
-                format!(
-                    "reading {}; is there a bot {name:?} in bots/?",
-                    path.display()
-                )
-            })
-        };
-        Files::parse("bots", name, &read("bot.toml")?, &read("calendar.toml")?)
-    }
-
-    /// The files that a deployment works with.
-    async fn deployed(cloud: &Cloud, name: &str) -> anyhow::Result<Files> {
-        let bot = cloud.bot_file(name, "bot.toml").await?;
-        let calendar = cloud.bot_file(name, "calendar.toml").await?;
-        let place = format!("s3://{}", cloud.bot_files_bucket);
-        Files::parse(&place, name, &bot, &calendar)
-    }
-
-    fn parse(place: &str, name: &str, bot: &str, calendar: &str) -> anyhow::Result<Files> {
-        let bot = Bot::parse(&format!("{place}/{name}/bot.toml"), bot)?;
-        let calendar = Calendar::parse(&format!("{place}/{name}/calendar.toml"), calendar)?;
-        let year = Timestamp::now()
-            .to_zoned_datetime(bot.time_zone().clone())
-            .year();
-        bot_files::check(&bot, &calendar, year..=year + 1)?;
-        Ok(Files { bot, calendar })
-    }
-
-    fn today(&self) -> Date {
-        Timestamp::now()
-            .to_zoned_datetime(self.bot.time_zone().clone())
-            .date()
-    }
-}
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn bots_directory() -> PathBuf {
-    workspace().join("bots")
-}
-
-/// What the command answers, on standard output.
-fn say(line: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{line}").context("writing the answer")
-}
-
-/// Says what is dangerous about a command, and asks for the name of the post on standard input.
-async fn confirm(post: &PostId, warning: &str, refusal: &str) -> anyhow::Result<()> {
-    write!(std::io::stderr(), "{warning}\nType {post} to go on: ")?;
-    // A thread of its own, which does not keep the command from ending at Ctrl-C.
-    let (answer, typed) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = std::io::stdin().read_line(&mut line);
-        // Nobody waits for it any more after Ctrl-C.
-        let _ = answer.send(read.map(|_| line));
-    });
-    let line = typed.await.context("reading the confirmation")??;
-    ensure!(
-        line.trim() == post.to_string(),
-        "{refusal}: not confirmed; type {post}, or give --yes in a script"
-    );
-    Ok(())
-}
-
-/// What is going on, on standard error: a line that changes on a terminal, plain lines elsewhere.
-struct Progress(Option<ProgressBar>);
-
-impl Progress {
-    fn new() -> Progress {
-        Progress(std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner();
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        }))
-    }
-
-    fn step(&self, what: &str) {
-        match &self.0 {
-            Some(bar) => bar.set_message(what.to_owned()),
-            // Progress that nobody can read is no reason to fail.
-            None => drop(writeln!(std::io::stderr(), "{what}")),
+async fn run_command(command: Command, target: &Target) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(demo) => {
+            target.ensure_none("demo")?;
+            demo.run().await
         }
-    }
-
-    /// A line that stays.
-    fn note(&self, what: &str) {
-        match &self.0 {
-            Some(bar) => bar.println(what),
-            None => drop(writeln!(std::io::stderr(), "{what}")),
+        Command::Local(local) => {
+            target.ensure_none("local")?;
+            local.run().await
         }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
+        Command::Preview(preview) => {
+            target.ensure_none("preview")?;
+            preview.run()
         }
-    }
-}
-
-#[cfg(unix)]
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => drop(terminate.recv().await),
-            Err(_) => std::future::pending().await,
+        Command::Calendar(calendar) => {
+            target.ensure_none("calendar")?;
+            calendar.run()
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
+        Command::Estimate(estimate) => {
+            target.ensure_none("estimate")?;
+            estimate.run()
+        }
+        Command::Run(run) => run.run(target).await,
+        Command::Runs(runs) => runs.run(target).await,
+        Command::Show(show) => show.run(target).await,
+        Command::Approvals(approvals) => approvals.run(target).await,
+        Command::Approve(approve) => approve.run(target).await,
+        Command::Regenerate(regenerate) => regenerate.run(target).await,
+        Command::Reject(reject) => reject.run(target).await,
+        Command::Redrive(redrive) => redrive.run(target).await,
+        Command::Attach(attach) => attach.run(target).await,
+        Command::AllowLate(allow) => allow.run(target).await,
+        Command::Skip(skip) => skip.run(target).await,
+        Command::Override(change) => change.run(target).await,
+        Command::Delete(delete) => delete.run(target).await,
+        Command::Pause(pause) => pause.run(target).await,
+        Command::Resume(resume) => resume.run(target).await,
+        Command::Costs(costs) => costs.run(target).await,
+        Command::Status(status) => status.run(target).await,
+        Command::Doctor(doctor) => doctor.run(target).await,
     }
-}
-
-#[cfg(not(unix))]
-async fn interrupted() {
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 #[cfg(test)]
@@ -329,8 +157,8 @@ mod tests {
     }
 
     #[test]
-    fn every_command_and_every_option_is_in_the_documentation() {
-        let text = std::fs::read_to_string(workspace().join("docs/cli.md")).unwrap();
+    fn docs_cli_md_lists_every_command_and_option() {
+        let text = std::fs::read_to_string(files::workspace().join("docs/cli.md")).unwrap();
         let everywhere = text.split("\n## ").next().unwrap();
         for (path, command) in commands(&Cli::command(), "spooky") {
             let heading = format!("\n### `{path}`\n");
@@ -342,21 +170,21 @@ mod tests {
                 let named = format!("`--{option}");
                 assert!(
                     section.contains(&named) || everywhere.contains(&named),
-                    "docs/cli.md does not tell of --{option} under `{path}`"
+                    "docs/cli.md does not mention --{option} under `{path}`"
                 );
             }
             for argument in command.get_positionals() {
                 let name = argument.get_id().as_str().to_uppercase();
                 assert!(
                     section.contains(&name),
-                    "docs/cli.md does not tell of {name} under `{path}`"
+                    "docs/cli.md does not mention {name} under `{path}`"
                 );
             }
         }
     }
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 }

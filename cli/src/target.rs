@@ -7,14 +7,12 @@ use aws_sdk_sts::error::ProvideErrorMetadata;
 use clap::Args;
 use lambda_function::AwsError;
 
-use crate::{
-    cloud::{Cloud, said},
-    local,
-};
+use deployment::{Deployment, aws_context};
+use local_cloud::running;
 
-/// Which deployment a command works on.
+/// BotArg deployment a command works on.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Place {
+pub(crate) struct Target {
     /// The environment on AWS that is worked on, such as prod, and not the local cloud; or set SPOOKY_ENV.
     #[arg(long, global = true, value_parser = environment)]
     env: Option<String>,
@@ -36,7 +34,7 @@ fn environment(text: &str) -> Result<String, String> {
     }
 }
 
-impl Place {
+impl Target {
     /// Refuses the options for a command that works on no deployment.
     pub(crate) fn ensure_none(&self, command: &str) -> anyhow::Result<()> {
         ensure!(
@@ -47,7 +45,7 @@ impl Place {
     }
 
     /// The deployment on AWS if one is named, otherwise the local cloud that `spooky local` has started.
-    pub(crate) async fn cloud(&self) -> anyhow::Result<Cloud> {
+    pub(crate) async fn deployment(&self) -> anyhow::Result<Deployment> {
         let env = match (&self.env, std::env::var("SPOOKY_ENV")) {
             (Some(env), _) => Some(env.clone()),
             (None, Ok(env)) if !env.is_empty() => {
@@ -62,13 +60,13 @@ impl Place {
                     self.profile.is_none(),
                     "--profile is for a deployment on AWS: give --env as well, such as --env prod"
                 );
-                local::running().await
+                running().await
             }
         }
     }
 
     /// The deployment of an environment, after making sure that it is there.
-    async fn on_aws(&self, env: &str) -> anyhow::Result<Cloud> {
+    async fn on_aws(&self, env: &str) -> anyhow::Result<Deployment> {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(lambda_function::https::aws_http_client());
         if let Some(profile) = &self.profile {
@@ -97,22 +95,25 @@ impl Place {
         let caller = sts.get_caller_identity().send().await.map_err(|error| {
             let fix = match error.code() {
                 Some("InvalidClientTokenId" | "SignatureDoesNotMatch") => {
-                    "; the credentials are wrong: take another --profile, or mend its keys"
+                    "; the credentials are wrong: take another --profile, or fix its keys"
                 }
                 _ => "",
             };
-            anyhow!("{:#}{fix}", said("asking AWS who you are", error))
+            anyhow!(
+                "{:#}{fix}",
+                aws_context("asking AWS for the caller identity", error)
+            )
         })?;
         let account = caller.account.context("AWS names no account")?;
-        let cloud = Cloud::named(env, &account, &aws, None);
-        let machine = cloud
+        let deployment = Deployment::named(env, &account, &aws, None);
+        let machine = deployment
             .sfn
             .describe_state_machine()
-            .state_machine_arn(&cloud.state_machine_arn)
+            .state_machine_arn(&deployment.state_machine_arn)
             .send()
             .await;
         match machine {
-            Ok(_) => Ok(cloud),
+            Ok(_) => Ok(deployment),
             Err(error)
                 if error
                     .as_service_error()
@@ -121,11 +122,11 @@ impl Place {
                 bail!(
                     "there is no deployment {} in the account {account}, region {}: look at --env, and at the account \
                      and region of --profile",
-                    cloud.name,
-                    cloud.region
+                    deployment.name,
+                    deployment.region
                 )
             }
-            Err(error) => Err(said("looking for the state machine", error)),
+            Err(error) => Err(aws_context("looking for the state machine", error)),
         }
     }
 }

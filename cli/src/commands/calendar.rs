@@ -8,7 +8,10 @@ use clap::{Args, Subcommand};
 use jiff::{ToSpan, civil::Date};
 use post_text::{MAX_ALT_TEXT, MAX_WEIGHTED_LENGTH, check_caption, weighted_length};
 
-use crate::{Files, Which, preview, say, schedules};
+use deployment::BotFiles;
+
+use super::{preview, schedules};
+use crate::{args::BotArg, files::bots_directory, terminal::print};
 
 /// The years that `check` goes through: as far ahead as anybody plans, and a few that are over.
 const YEARS: RangeInclusive<i16> = 2024..=2040;
@@ -19,11 +22,11 @@ pub enum Calendar {
     /// List what will be posted, and why.
     Preview(Preview),
     /// Check bot.toml and calendar.toml for every date from 2024 to 2040, and count.
-    Check(Which),
+    Check(BotArg),
     /// List the slots of the coming year that have nothing to post by mistake.
-    Gaps(Which),
+    Gaps(BotArg),
     /// Check the files, and write schedules.json, which a deployment reads.
-    Schedules(Which),
+    Schedules(BotArg),
     /// Turn an old calendar, {"january": {"1": ["…"]}}, into a calendar.toml on standard output.
     Import(Import),
 }
@@ -32,9 +35,9 @@ pub enum Calendar {
 #[derive(Debug, Args)]
 pub struct Preview {
     #[command(flatten)]
-    which: Which,
+    bot: BotArg,
     /// The first date; today in the bot's time zone without it.
-    #[arg(long, value_parser = crate::date)]
+    #[arg(long, value_parser = crate::args::date)]
     from: Option<Date>,
     /// How many dates.
     #[arg(long, default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=3660))]
@@ -62,7 +65,7 @@ impl Calendar {
 
 impl Preview {
     fn run(self) -> anyhow::Result<()> {
-        let files = Files::read(&self.which.bot)?;
+        let files = BotFiles::from_folder(&bots_directory(), &self.bot.bot)?;
         let from = self.from.unwrap_or_else(|| files.today());
         let mut lines = Vec::new();
         for (date, slot) in slots(&files, from, self.days) {
@@ -77,7 +80,7 @@ impl Preview {
         if lines.is_empty() {
             lines.push("no slot is due on these dates".to_owned());
         }
-        say(&lines.join("\n"))
+        print(&lines.join("\n"))
     }
 }
 
@@ -86,12 +89,12 @@ impl Import {
         let file = self.file.display().to_string();
         let json =
             std::fs::read_to_string(&self.file).with_context(|| format!("reading {file}"))?;
-        say(bot_files::import(&file, &json)?.trim_end())
+        print(bot_files::import(&file, &json)?.trim_end())
     }
 }
 
 /// The slots that are due from a date on, for so many dates.
-pub(crate) fn slots(files: &Files, from: Date, days: u16) -> impl Iterator<Item = (Date, u32)> {
+pub(crate) fn slots(files: &BotFiles, from: Date, days: u16) -> impl Iterator<Item = (Date, u32)> {
     from.series(1.day())
         .take(usize::from(days))
         .flat_map(move |date| {
@@ -101,8 +104,8 @@ pub(crate) fn slots(files: &Files, from: Date, days: u16) -> impl Iterator<Item 
         })
 }
 
-fn gaps(which: &Which) -> anyhow::Result<()> {
-    let files = Files::read(&which.bot)?;
+fn gaps(which: &BotArg) -> anyhow::Result<()> {
+    let files = BotFiles::from_folder(&bots_directory(), &which.bot)?;
     let (mut posts, mut silent) = (0, 0);
     let mut lines = Vec::new();
     for (date, slot) in slots(&files, files.today(), 365) {
@@ -122,11 +125,11 @@ fn gaps(which: &Which) -> anyhow::Result<()> {
         "a year from today: {posts} posts, {silent} slots silent on purpose, {} gaps",
         lines.len()
     ));
-    say(&lines.join("\n"))
+    print(&lines.join("\n"))
 }
 
-pub(crate) fn check(which: &Which) -> anyhow::Result<()> {
-    let files = Files::read(&which.bot)?;
+pub(crate) fn check(which: &BotArg) -> anyhow::Result<()> {
+    let files = BotFiles::from_folder(&bots_directory(), &which.bot)?;
     bot_files::check(&files.bot, &files.calendar, YEARS)?;
     let mut lines = vec![
         format!(
@@ -171,7 +174,7 @@ pub(crate) fn check(which: &Which) -> anyhow::Result<()> {
         "{} captions for {} days, the longest {} of {MAX_WEIGHTED_LENGTH}; the longest alt text {} of {MAX_ALT_TEXT}",
         texts.captions, texts.days, texts.longest_caption, texts.longest_alt_text
     ));
-    say(&lines.join("\n"))
+    print(&lines.join("\n"))
 }
 
 /// What the texts of all days came to.
@@ -187,7 +190,7 @@ struct Texts {
 
 impl Texts {
     /// Writes the texts of each day of the years, with every caption template and at every level of softness.
-    fn check(which: &Which, files: &Files) -> anyhow::Result<Texts> {
+    fn check(which: &BotArg, files: &BotFiles) -> anyhow::Result<Texts> {
         let mut texts = Texts::default();
         let mut seen = BTreeSet::new();
         let first = Date::new(*YEARS.start(), 1, 1)?;

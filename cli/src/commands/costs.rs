@@ -6,13 +6,15 @@ use jiff::{Timestamp, civil::Date};
 use posts_table::{Micros, Spending};
 use serde_json::{Value, json};
 
-use crate::{Files, Which, place::Place, say};
+use deployment::BotFiles;
+
+use crate::{args::BotArg, target::Target, terminal::print};
 
 /// Show what was spent and reserved in a month, by day and provider, and what the caps leave.
 #[derive(Debug, Args)]
 pub struct Costs {
     #[command(flatten)]
-    which: Which,
+    bot: BotArg,
     /// The month, such as 2026-11; the current one of the bot's time zone without it.
     #[arg(long, value_parser = month)]
     month: Option<Date>,
@@ -31,14 +33,14 @@ fn month(text: &str) -> Result<Date, String> {
 }
 
 impl Costs {
-    pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
-        let cloud = place.cloud().await?;
-        let bot = &self.which.bot;
-        let files = Files::deployed(&cloud, bot).await?;
+    pub(crate) async fn run(self, target: &Target) -> anyhow::Result<()> {
+        let deployment = target.deployment().await?;
+        let bot = &self.bot.bot;
+        let files = BotFiles::deployed(&deployment, bot).await?;
         let zone = files.bot.time_zone().clone();
         let today = Timestamp::now().to_zoned_datetime(zone).date();
         let month = self.month.unwrap_or(today);
-        let spending = cloud.table.spending(bot, month).await?;
+        let spending = deployment.table.spending(bot, month).await?;
         let money = files.bot.money;
         let name = month.strftime("%Y-%m").to_string();
         let this_month = (month.year(), month.month()) == (today.year(), today.month());
@@ -62,7 +64,7 @@ impl Costs {
             answer["perMonthUsd"] = json!(Micros(money.per_month_micros).usd());
             answer["leftTodayUsd"] = json!(this_month.then(|| left_today.usd()));
             answer["leftInMonthUsd"] = json!(left_in_month.usd());
-            return say(&answer.to_string());
+            return print(&answer.to_string());
         }
         let row = |name: &str, spending: Spending| {
             let [openai, x, reserved, all] = [
@@ -93,12 +95,12 @@ impl Costs {
             ));
         }
         for line in lines {
-            say(&line)?;
+            print(&line)?;
         }
-        let open = cloud.table.reservations(bot).await?;
+        let open = deployment.table.reservations(bot).await?;
         for reservation in open {
             let reservation = reservation.context("reading what is reserved")?;
-            say(&format!(
+            print(&format!(
                 "{} are reserved for a picture of {} since {}; what nobody settles counts in full after a quarter of an hour",
                 reservation.micros, reservation.post, reservation.at
             ))?;

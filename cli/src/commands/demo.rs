@@ -12,25 +12,26 @@ use bot_files::Pick;
 use clap::Args;
 use fakes::{openai, x};
 use jiff::civil::Date;
-use local_cloud::{Account, MiniStack, Options};
+use local_cloud::{Account, Emulator, Mails, Options, Settings, approve, build_functions, deploy};
 use serde_json::{Value, json};
 
+use deployment::{BotFiles, Deployment, EndedExecution, ad_hoc};
+
 use crate::{
-    Files, Progress, Which,
-    cloud::{self, Cloud, Ended, Settings},
-    review::{self, Mails},
-    say,
+    args::BotArg,
+    files::bots_directory,
+    terminal::{Progress, print},
 };
 
 /// Run one slot from end to end on a fresh local cloud, show the post, and exit.
 #[derive(Debug, Args)]
 pub struct Demo {
     #[command(flatten)]
-    which: Which,
+    bot: BotArg,
     /// The date; today in the bot's time zone without it.
-    #[arg(long, value_parser = crate::date)]
+    #[arg(long, value_parser = crate::args::date)]
     date: Option<Date>,
-    /// Which of the date's posts.
+    /// BotArg of the date's posts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     slot: u32,
     /// Wait for a person to decide on the approval page, instead of approving there by itself.
@@ -174,32 +175,31 @@ fn stand_in_review_key() -> String {
 
 impl Demo {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let files = Files::read(&self.which.bot)?;
+        let files = BotFiles::from_folder(&bots_directory(), &self.bot.bot)?;
         let progress = Progress::new();
         let date = self.next_date(&files, &progress)?;
-        let providers = self.servers.start(&self.which.bot, None).await?;
-        progress.step("building the functions");
-        let zips = cloud::build_functions().await?;
+        let providers = self.servers.start(&self.bot.bot, None).await?;
+        let zips = progress.suspended(build_functions()).await?;
         progress.step("starting the local cloud");
-        let ministack = MiniStack::start(Options::default()).await?;
-        let account = ministack.account();
+        let emulator = Emulator::start(Options::default()).await?;
+        let account = emulator.account();
         progress.step("deploying the state machine and its functions");
-        let cloud = Cloud::deploy(&account, &providers.settings, &zips).await?;
-        let execution = cloud
-            .start(&cloud::ad_hoc(&self.which.bot, date, self.slot))
+        let deployment = deploy(&account, &providers.settings, &zips).await?;
+        let execution = deployment
+            .start(&ad_hoc(&self.bot.bot, date, self.slot))
             .await?;
         let ended = tokio::select! {
-            ended = cloud.wait(&execution, |state| progress.step(state)) => ended?,
+            ended = deployment.wait(&execution, |state| progress.step(state)) => ended?,
             error = self.answer(&account, &progress) => return Err(error),
         };
-        let result = self.result(&cloud, &providers, date, &ended).await;
+        let result = self.result(&deployment, &providers, date, &ended).await;
         progress.step("stopping the local cloud");
-        ministack.stop().await?;
+        emulator.stop().await?;
         drop(progress);
         let result = result?;
         match self.json {
-            true => say(&result.to_string()),
-            false => say(&described(&result)),
+            true => print(&result.to_string()),
+            false => print(&described(&result)),
         }
     }
 
@@ -216,7 +216,7 @@ impl Demo {
                 if self.approve {
                     progress.note(&format!("mail to {}: {}", mail.to, mail.subject));
                     progress.note(&format!("decide at {link}"));
-                } else if let Err(error) = review::approve(link).await {
+                } else if let Err(error) = approve(link).await {
                     return error.context("approving on the page");
                 } else {
                     progress.step(&format!("approved on the page as {}", mail.to));
@@ -227,7 +227,7 @@ impl Demo {
     }
 
     /// The date, or the next one with something to post.
-    fn next_date(&self, files: &Files, progress: &Progress) -> anyhow::Result<Date> {
+    fn next_date(&self, files: &BotFiles, progress: &Progress) -> anyhow::Result<Date> {
         let mut date = self.date.unwrap_or_else(|| files.today());
         for _ in 0..366 {
             match files.calendar.pick(date, self.slot) {
@@ -242,7 +242,7 @@ impl Demo {
         }
         bail!(
             "bots/{}/calendar.toml has nothing to post in slot {} for a year",
-            self.which.bot,
+            self.bot.bot,
             self.slot
         )
     }
@@ -250,15 +250,15 @@ impl Demo {
     /// Saves the picture and the page, and says what happened.
     async fn result(
         &self,
-        cloud: &Cloud,
+        deployment: &Deployment,
         providers: &Providers,
         date: Date,
-        ended: &Ended,
+        ended: &EndedExecution,
     ) -> anyhow::Result<Value> {
         ensure!(
             ended.status == "SUCCEEDED",
             "the execution failed {}",
-            ended.fails()
+            ended.failure_summary()
         );
         let out = local_cloud::target_directory().join("demo");
         std::fs::create_dir_all(&out)?;
@@ -266,8 +266,8 @@ impl Demo {
         let document = &ended.output;
         let mut image = Value::Null;
         if let Some(key) = document["image"]["key"].as_str() {
-            let path = out.join(format!("{}-{date}-{}.jpg", self.which.bot, self.slot));
-            std::fs::write(&path, cloud.picture(key).await?)?;
+            let path = out.join(format!("{}-{date}-{}.jpg", self.bot.bot, self.slot));
+            std::fs::write(&path, deployment.picture(key).await?)?;
             image = json!(path);
         }
         let mut timeline = Value::Null;

@@ -8,11 +8,14 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{Files, bots_directory, calendar, preview, say};
+use deployment::BotFiles;
+
+use super::{calendar, preview};
+use crate::{files::bots_directory, terminal::print};
 
 const PRICES: &str = include_str!("prices.toml");
-const FUNCTIONS: &str = include_str!("../../functions/functions.json");
-const DEFINITION: &str = include_str!("../../statemachine/daily-post.asl.json");
+const FUNCTIONS: &str = include_str!("../../../functions/functions.json");
+const DEFINITION: &str = include_str!("../../../statemachine/daily-post.asl.json");
 
 /// What terraform/modules/daily-post makes of these, whatever runs.
 const SECRETS: f64 = 3.0;
@@ -110,7 +113,7 @@ impl Estimate {
                     })
                 })
                 .collect();
-            return say(&serde_json::to_string(&json!({
+            return print(&serde_json::to_string(&json!({
                 "lines": lines,
                 "usd": total,
                 "awsPrices": { "asOf": prices.as_of, "lookedUp": prices.looked_up },
@@ -136,7 +139,7 @@ impl Estimate {
                 prices.as_of
             ));
         }
-        say(&said.join("\n"))
+        print(&said.join("\n"))
     }
 }
 
@@ -148,7 +151,7 @@ fn lines(prices: &Prices) -> anyhow::Result<Vec<Line>> {
     let mut lines = Vec::new();
     let (mut runs, mut posts, mut mails) = (0.0, 0.0, 0.0);
     for bot in bots()? {
-        let files = Files::read(&bot)?;
+        let files = BotFiles::from_folder(&bots_directory(), &bot)?;
         let month = Month::of(&bot, &files)?;
         runs += month.runs;
         posts += month.posts;
@@ -267,7 +270,7 @@ struct Month {
 }
 
 impl Month {
-    fn of(bot: &str, files: &Files) -> anyhow::Result<Month> {
+    fn of(bot: &str, files: &BotFiles) -> anyhow::Result<Month> {
         let picture = generate_image::Picture {
             model: files.bot.picture.model.clone(),
             size: files.bot.picture.size.clone(),

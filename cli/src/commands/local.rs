@@ -3,33 +3,33 @@
 use std::{
     collections::HashSet,
     fs::{File, TryLockError},
-    path::PathBuf,
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use aws_sdk_sfn::types::ExecutionStatus;
 use bot_files::Bot;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use local_cloud::{Account, MiniStack, Options};
+use local_cloud::{
+    Account, Emulator, Mails, Options, RunningAddress, build_functions, deploy, local_directory,
+};
 use posts_table::Operator;
-use serde::{Deserialize, Serialize};
 
+use deployment::{BotFiles, Deployment, Run, operations::post_of_run, scheduled};
+
+use super::demo::Servers;
 use crate::{
-    Files, Progress, Which,
-    cloud::{self, Cloud, Run},
-    demo::Servers,
-    redrive,
-    review::Mails,
-    say,
+    args::BotArg,
+    files::bots_directory,
+    terminal::{Progress, print},
 };
 
 /// Start the local cloud and run each slot when it is due, until Ctrl-C.
 #[derive(Debug, Args)]
 pub struct Local {
     #[command(flatten)]
-    which: Which,
+    bot: BotArg,
     #[command(flatten)]
     servers: Servers,
 }
@@ -40,21 +40,10 @@ const ACCOUNT: u64 = 310_000_000_000;
 /// The error of an execution that was running when the emulator stopped.
 const CUT_OFF: &str = "States.ServiceRestart";
 
-/// Where a running local cloud is.
-#[derive(Debug, Serialize, Deserialize)]
-struct Place {
-    url: String,
-    account: String,
-}
-
-fn directory() -> PathBuf {
-    local_cloud::target_directory().join("local")
-}
-
 impl Local {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let files = Files::read(&self.which.bot)?;
-        let directory = directory();
+        let files = BotFiles::from_folder(&bots_directory(), &self.bot.bot)?;
+        let directory = local_directory();
         std::fs::create_dir_all(&directory)?;
         // Freed when the process ends, however it does.
         let lock = File::create(directory.join("lock"))?;
@@ -63,55 +52,58 @@ impl Local {
                 "another `spooky local` is running here: use that one, or stop it with Ctrl-C in its terminal first"
             );
         }
-        // On the same port, the links of mails that were sent before stay right.
-        let port = std::fs::read(directory.join("local.json"))
+        // On the same port, the links of earlier emails keep working.
+        let port = RunningAddress::read()
             .ok()
-            .and_then(|text| serde_json::from_slice::<Place>(&text).ok())
-            .and_then(|place| place.url.rsplit(':').next()?.parse().ok());
+            .and_then(|address| address.url.rsplit(':').next()?.parse().ok());
         let providers = self
             .servers
-            .start(&self.which.bot, Some(directory.join("timeline")))
+            .start(&self.bot.bot, Some(directory.join("timeline")))
             .await?;
         let progress = Progress::new();
-        progress.step("building the functions");
-        let zips = cloud::build_functions().await?;
+        let zips = progress.suspended(build_functions()).await?;
         progress.step("starting the local cloud");
-        let ministack = MiniStack::start(Options {
+        let emulator = Emulator::start(Options {
             directory: Some(directory.join("cloud")),
             port,
             ..Options::default()
         })
         .await?;
-        let account = ministack.account_named(ACCOUNT);
-        let cloud = Cloud::deploy(&account, &providers.settings, &zips).await?;
-        let place = Place {
-            url: ministack.url().to_owned(),
+        let account = emulator.account_named(ACCOUNT);
+        let deployment = deploy(&account, &providers.settings, &zips).await?;
+        let address = RunningAddress {
+            url: emulator.url().to_owned(),
             account: account.id().to_owned(),
         };
-        std::fs::write(directory.join("local.json"), serde_json::to_vec(&place)?)?;
+        address.write()?;
         drop(progress);
-        go_on(&cloud).await?;
-        say(&format!(
+        go_on(&deployment).await?;
+        print(&format!(
             "The local cloud is up; Ctrl-C stops it, and the next start goes on with its state.\n\
              AWS endpoint:  {} (access key {}, secret test, region {})\n\
              State machine: {}\n\
              Timeline:      {}\n\
              Log:           {}\n\
              In another terminal: cargo run -- run, runs, show, approvals, approve, regenerate, reject, redrive, status, pause",
-            ministack.url(),
+            emulator.url(),
             account.id(),
             local_cloud::REGION,
-            cloud.state_machine_arn,
+            deployment.state_machine_arn,
             providers.settings.x_url,
-            ministack.log().display(),
+            emulator.log().display(),
         ))?;
-        self.keep_time(&cloud, &account, &files.bot).await
+        self.keep_time(&deployment, &account, &files.bot).await
     }
 
     /// Does what schedules do, for ever: starts each slot, runs the watchdog every minute, and tells the mails.
     /// The clock is looked at every second, so that a laptop that slept through a slot's start still starts it,
     /// unless the slot is too late.
-    async fn keep_time(&self, cloud: &Cloud, account: &Account, bot: &Bot) -> anyhow::Result<()> {
+    async fn keep_time(
+        &self,
+        deployment: &Deployment,
+        account: &Account,
+        bot: &Bot,
+    ) -> anyhow::Result<()> {
         let mut looked = Timestamp::now();
         let mut watched = looked;
         let mut started = HashSet::new();
@@ -122,29 +114,29 @@ impl Local {
             for start in bot.starts(looked, now)? {
                 if started.insert(start) {
                     let (slot, at) = (start.slot, start.at);
-                    let input = cloud::scheduled(&self.which.bot, slot, at);
-                    let execution = cloud.start(&input).await?;
-                    say(&format!("started slot {slot} of {at}: {execution}"))?;
+                    let input = scheduled(&self.bot.bot, slot, at);
+                    let execution = deployment.start(&input).await?;
+                    print(&format!("started slot {slot} of {at}: {execution}"))?;
                 }
             }
             looked = now;
             for mail in mails.new_ones().await? {
-                say(&format!("mail to {}: {}", mail.to, mail.subject))?;
+                print(&format!("mail to {}: {}", mail.to, mail.subject))?;
                 match &mail.link {
-                    Some(link) => say(&format!("  decide at {link}"))?,
+                    Some(link) => print(&format!("  decide at {link}"))?,
                     // A notice is told as a whole, since its mail is nowhere else to be read.
                     None => {
                         for line in mail.text.lines() {
-                            say(format!("  {line}").trim_end())?;
+                            print(format!("  {line}").trim_end())?;
                         }
                     }
                 }
             }
             if now.duration_since(watched) >= SignedDuration::from_mins(1) {
                 watched = now;
-                let answer = cloud.run_watchdog().await?;
+                let answer = deployment.run_watchdog().await?;
                 if let Some(error) = answer["errorMessage"].as_str() {
-                    say(&format!("the watchdog: {error}"))?;
+                    print(&format!("the watchdog: {error}"))?;
                 }
             }
         }
@@ -152,17 +144,17 @@ impl Local {
 }
 
 /// Goes on with the runs that the stop of the local cloud has cut off, each from the state that it was in.
-async fn go_on(cloud: &Cloud) -> anyhow::Result<()> {
+async fn go_on(deployment: &Deployment) -> anyhow::Result<()> {
     let operator = Operator {
         by: "spooky local".to_owned(),
         reason: Some("restart of the local cloud".to_owned()),
     };
-    for run in cloud.runs().await? {
+    for run in deployment.runs().await? {
         // One that cannot go on does not keep the others, or the local cloud, waiting.
-        match go_on_with(cloud, &run, &operator).await {
+        match go_on_with(deployment, &run, &operator).await {
             Ok(None) => {}
-            Ok(Some(told)) => say(&told)?,
-            Err(error) => say(&format!(
+            Ok(Some(told)) => print(&told)?,
+            Err(error) => print(&format!(
                 "{} was cut off and cannot go on: {error:#}; type `spooky show {}`",
                 run.first.arn, run.first.arn
             ))?,
@@ -173,7 +165,7 @@ async fn go_on(cloud: &Cloud) -> anyhow::Result<()> {
 
 /// Goes on with a run if it was cut off, and says so.
 async fn go_on_with(
-    cloud: &Cloud,
+    deployment: &Deployment,
     run: &Run,
     operator: &Operator,
 ) -> anyhow::Result<Option<String>> {
@@ -181,13 +173,13 @@ async fn go_on_with(
     if last.status != ExecutionStatus::Failed {
         return Ok(None);
     }
-    let described = cloud.described(&last.arn).await?;
+    let described = deployment.described(&last.arn).await?;
     if described.is_none_or(|there| there.error() != Some(CUT_OFF)) {
         return Ok(None);
     }
-    let post = redrive::post_of_run(cloud, run).await?;
+    let post = post_of_run(deployment, run).await?;
     let record = match &post {
-        Some(post) => cloud.table.read(post).await?,
+        Some(post) => deployment.table.read(post).await?,
         None => None,
     };
     // Another run has the slot by now, or this one has its end on record.
@@ -198,19 +190,7 @@ async fn go_on_with(
         return Ok(None);
     }
     let claimed = post.as_ref().filter(|_| record.is_some());
-    let execution = cloud.continue_from(claimed, run, operator).await?;
+    let execution = deployment.continue_from(claimed, run, operator).await?;
     let name = post.map_or_else(|| run.first.arn.clone(), |post| post.to_string());
     Ok(Some(format!("goes on with {name}: {execution}")))
-}
-
-/// The local cloud that another `spooky` has started.
-pub(crate) async fn running() -> anyhow::Result<Cloud> {
-    let start = "start it with `cargo run -- local` in another terminal";
-    let text = std::fs::read(directory().join("local.json"))
-        .with_context(|| format!("the local cloud was never started: {start}"))?;
-    let place: Place = serde_json::from_slice(&text)?;
-    let address = place.url.trim_start_matches("http://");
-    std::net::TcpStream::connect(address)
-        .with_context(|| format!("the local cloud is not running: {start}"))?;
-    Ok(Cloud::of(&Account::at(&place.url, &place.account)).await)
 }

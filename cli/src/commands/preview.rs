@@ -6,21 +6,24 @@ use clap::Args;
 use jiff::{ToSpan, civil::Date};
 use serde_json::json;
 
+use deployment::BotFiles;
+
+use super::preview_page::{self as page, Cell, Post};
 use crate::{
-    Files, Progress, Which,
-    page::{self, Cell, Post},
-    say,
+    args::BotArg,
+    files::bots_directory,
+    terminal::{Progress, print},
 };
 
 /// Show what a post will look like, or a month of them; needs no network and starts nothing.
 #[derive(Debug, Args)]
 pub struct Preview {
     #[command(flatten)]
-    which: Which,
+    bot: BotArg,
     /// The date; today in the bot's time zone without it.
-    #[arg(long, value_parser = crate::date)]
+    #[arg(long, value_parser = crate::args::date)]
     date: Option<Date>,
-    /// Which of the date's posts.
+    /// BotArg of the date's posts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     slot: u32,
     /// A whole month instead, like 2026-10, with the posts of every slot.
@@ -41,7 +44,7 @@ fn month(text: &str) -> Result<Date, String> {
 /// What build-prompt is told about a post.
 pub(crate) fn input(
     bot: &str,
-    files: &Files,
+    files: &BotFiles,
     date: Date,
     slot: u32,
     day: Day,
@@ -59,7 +62,7 @@ pub(crate) fn input(
 
 impl Preview {
     pub(crate) fn run(self) -> anyhow::Result<()> {
-        let files = Files::read(&self.which.bot)?;
+        let files = BotFiles::from_folder(&bots_directory(), &self.bot.bot)?;
         match self.month {
             Some(first) => self.month(&files, first),
             None => self.post(&files),
@@ -67,34 +70,36 @@ impl Preview {
     }
 
     /// One post: its texts here, and its page.
-    fn post(&self, files: &Files) -> anyhow::Result<()> {
+    fn post(&self, files: &BotFiles) -> anyhow::Result<()> {
         let date = self.date.unwrap_or_else(|| files.today());
         let post = match self.cell(files, date, self.slot, 1024)? {
             Cell::Post(post) => post,
             Cell::Nothing(reason) => bail!(
                 "nothing will be posted for {}/{date}/{}: {reason}",
-                self.which.bot,
+                self.bot.bot,
                 self.slot
             ),
         };
         let page = self.save(
             &format!("{date}-{}", self.slot),
-            &page::post(&self.which.bot, &post),
+            &page::post(&self.bot.bot, &post),
         )?;
         if self.json {
-            return say(&json!({
-                "postId": post.id,
-                "day": post.name,
-                "prompt": post.texts.prompt,
-                "caption": post.texts.caption,
-                "weightedLength": post.length(),
-                "altText": post.texts.alt_text,
-                "origin": post.origin,
-                "page": page,
-            })
-            .to_string());
+            return print(
+                &json!({
+                    "postId": post.id,
+                    "day": post.name,
+                    "prompt": post.texts.prompt,
+                    "caption": post.texts.caption,
+                    "weightedLength": post.length(),
+                    "altText": post.texts.alt_text,
+                    "origin": post.origin,
+                    "page": page,
+                })
+                .to_string(),
+            );
         }
-        say(&format!(
+        print(&format!(
             "{}: {} ({})\n\nCaption ({} of {}):\n{}\n\nAlt text:\n{}\n\nPrompt:\n{}\n\nPage: {page}",
             post.id,
             post.name,
@@ -107,7 +112,7 @@ impl Preview {
         ))
     }
 
-    fn month(&self, files: &Files, first: Date) -> anyhow::Result<()> {
+    fn month(&self, files: &BotFiles, first: Date) -> anyhow::Result<()> {
         let progress = Progress::new();
         progress.step("painting the month");
         let mut dates = Vec::new();
@@ -127,17 +132,17 @@ impl Preview {
         let posts = dates.iter().flat_map(|(_, cells)| cells);
         let posts = posts.filter(|cell| matches!(cell, Cell::Post(_))).count();
         let month = first.strftime("%Y-%m").to_string();
-        let page = self.save(&month, &page::month(&self.which.bot, &dates))?;
-        say(&format!("{month}: {posts} posts\nPage: {page}"))
+        let page = self.save(&month, &page::month(&self.bot.bot, &dates))?;
+        print(&format!("{month}: {posts} posts\nPage: {page}"))
     }
 
     /// What a slot comes to, with a picture of the stand-in of this size.
-    fn cell(&self, files: &Files, date: Date, slot: u32, side: u32) -> anyhow::Result<Cell> {
+    fn cell(&self, files: &BotFiles, date: Date, slot: u32, side: u32) -> anyhow::Result<Cell> {
         let day = match files.calendar.pick(date, slot) {
             Pick::Day(day) => day,
             Pick::Nothing { reason } => return Ok(Cell::Nothing(reason)),
         };
-        let input = input(&self.which.bot, files, date, slot, day);
+        let input = input(&self.bot.bot, files, date, slot, day);
         let texts = build_prompt::build_prompt(&input)?;
         Ok(Cell::Post(Box::new(Post {
             picture: fakes::paint_jpeg(&texts.prompt, side, side)?,
@@ -154,7 +159,7 @@ impl Preview {
         std::fs::create_dir_all(&directory)?;
         let path = directory
             .canonicalize()?
-            .join(format!("{}-{name}.html", self.which.bot));
+            .join(format!("{}-{name}.html", self.bot.bot));
         std::fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
         Ok(path.display().to_string())
     }

@@ -8,7 +8,10 @@ use jiff::{SignedDuration, civil::Weekday};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::{Files, Which, bots_directory, calendar, say};
+use deployment::BotFiles;
+
+use super::calendar;
+use crate::{args::BotArg, files::bots_directory, terminal::print};
 
 /// The file beside bot.toml.
 const FILE: &str = "schedules.json";
@@ -37,12 +40,12 @@ struct Schedule {
 }
 
 /// Checks a bot's files for every date, and writes the file.
-pub(crate) fn run(which: &Which) -> anyhow::Result<()> {
+pub(crate) fn run(which: &BotArg) -> anyhow::Result<()> {
     calendar::check(which)?;
     let path = bots_directory().join(&which.bot).join(FILE);
     std::fs::write(&path, text(&which.bot)?)
         .with_context(|| format!("writing {}", path.display()))?;
-    say(&format!(
+    print(&format!(
         "wrote bots/{}/{FILE}, which a deployment reads: commit it with the files",
         which.bot
     ))
@@ -50,7 +53,7 @@ pub(crate) fn run(which: &Which) -> anyhow::Result<()> {
 
 /// What is in the file.
 fn text(bot: &str) -> anyhow::Result<String> {
-    let files = Files::read(bot)?;
+    let files = BotFiles::from_folder(&bots_directory(), bot)?;
     let mut sha256 = BTreeMap::new();
     for file in ["bot.toml", "calendar.toml"] {
         let bytes = std::fs::read(bots_directory().join(bot).join(file))?;
@@ -140,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_run_starts_its_lead_before_the_slot_in_local_time() {
-        let files = Files::read("spooky-days").unwrap();
+        let files = BotFiles::from_folder(&bots_directory(), "spooky-days").unwrap();
         let slots = slots(&files.bot).unwrap();
         assert_eq!(slots[0].expression, "cron(0 6 ? * MON,TUE,WED,THU,FRI *)");
         // Six hours late at most, after a lead of two.

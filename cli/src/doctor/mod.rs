@@ -14,19 +14,21 @@ use provider_secrets::x_credentials_id;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use deployment::{BotFiles, DEFINITION, Deployment, aws_context, functions};
+
 use crate::{
-    Files, Which, bots_directory, calendar,
-    cloud::{Cloud, DEFINITION, functions, said},
-    operate,
-    place::Place,
-    say,
+    args::BotArg,
+    commands::{calendar, status::pause_summary},
+    files::bots_directory,
+    target::Target,
+    terminal::print,
 };
 
 /// Check a deployment or the local cloud from end to end; nothing is posted, painted, mailed or changed.
 #[derive(Debug, Args)]
 pub struct Doctor {
     #[command(flatten)]
-    which: Which,
+    bot: BotArg,
     /// Answer with one JSON object.
     #[arg(long)]
     json: bool,
@@ -98,40 +100,40 @@ fn made(what: &str, checks: anyhow::Result<Vec<Check>>) -> Vec<Check> {
 }
 
 impl Doctor {
-    pub(crate) async fn run(self, place: &Place) -> anyhow::Result<()> {
-        let cloud = place.cloud().await?;
+    pub(crate) async fn run(self, target: &Target) -> anyhow::Result<()> {
+        let deployment = target.deployment().await?;
         let now = Timestamp::now();
-        let bot = &self.which.bot;
+        let bot = &self.bot.bot;
         let mut checks = vec![ok(
             "deployment",
-            &match &cloud.emulator {
-                Some(account) => format!("{} at {}", cloud.name, account.url()),
+            &match &deployment.emulator_url {
+                Some(url) => format!("{} at {url}", deployment.name),
                 None => format!(
                     "{} in the account {}, region {}",
-                    cloud.name, cloud.account_id, cloud.region
+                    deployment.name, deployment.account_id, deployment.region
                 ),
             },
         )];
-        checks.extend(made("clock of this machine", clock(&cloud, now).await));
-        checks.extend(made("state machine", state_machine(&cloud).await));
-        let (environments, found) = functions_of(&cloud).await?;
+        checks.extend(made("clock of this machine", clock(&deployment, now).await));
+        checks.extend(made("state machine", state_machine(&deployment).await));
+        let (environments, found) = functions_of(&deployment).await?;
         checks.extend(found);
-        checks.extend(made("table", table(&cloud).await));
-        checks.extend(made("secrets", secrets(&cloud, bot).await));
-        checks.extend(made("rule on failed executions", rule(&cloud).await));
+        checks.extend(made("table", table(&deployment).await));
+        checks.extend(made("secrets", secrets(&deployment, bot).await));
+        checks.extend(made("rule on failed executions", rule(&deployment).await));
         checks.extend(made("approval page", approval_page(&environments).await));
-        let files = Files::deployed(&cloud, bot).await;
+        let files = BotFiles::deployed(&deployment, bot).await;
         match &files {
             Ok(files) => {
-                checks.extend(made("bot's files", same_files(&cloud, bot).await));
+                checks.extend(made("bot's files", same_files(&deployment, bot).await));
                 checks.extend(made("calendar", days_ahead(files)));
-                checks.extend(made("budget", budget(&cloud, bot, files).await));
-                checks.extend(made("mail", mail(&cloud, files, &environments).await));
-                match cloud.emulator {
-                    Some(_) => checks.push(ok("schedules", "`spooky local` starts each slot")),
-                    None => checks.extend(made(
+                checks.extend(made("budget", budget(&deployment, bot, files).await));
+                checks.extend(made("mail", mail(&deployment, files, &environments).await));
+                match deployment.is_local() {
+                    true => checks.push(ok("schedules", "`spooky local` starts each slot")),
+                    false => checks.extend(made(
                         "schedules",
-                        schedules::check(&cloud, bot, files).await,
+                        schedules::check(&deployment, bot, files).await,
                     )),
                 }
             }
@@ -141,8 +143,8 @@ impl Doctor {
                 "mend the file and deploy it; `spooky calendar check` tells whether it is good",
             )),
         }
-        checks.extend(made("switch", switch(&cloud, bot, now).await));
-        checks.extend(made("canaries", canaries(&cloud, bot).await));
+        checks.extend(made("switch", switch(&deployment, bot, now).await));
+        checks.extend(made("canaries", canaries(&deployment, bot).await));
         let count = |verdict| {
             let of = checks.iter().filter(|check| check.verdict == verdict);
             of.count()
@@ -150,9 +152,9 @@ impl Doctor {
         let (failed, warned) = (count(Verdict::Fail), count(Verdict::Warn));
         if self.json {
             let answer = json!({
-                "deployment": cloud.name, "bot": bot, "failed": failed, "warned": warned, "checks": checks,
+                "deployment": deployment.name, "bot": bot, "failed": failed, "warned": warned, "checks": checks,
             });
-            say(&answer.to_string())?;
+            print(&answer.to_string())?;
         } else {
             for check in &checks {
                 let verdict = match check.verdict {
@@ -160,9 +162,9 @@ impl Doctor {
                     Verdict::Warn => "warn",
                     Verdict::Fail => "fail",
                 };
-                say(&format!("{verdict:<5} {}: {}", check.what, check.said))?;
+                print(&format!("{verdict:<5} {}: {}", check.what, check.said))?;
                 if let Some(fix) = &check.fix {
-                    say(&format!("      {fix}"))?;
+                    print(&format!("      {fix}"))?;
                 }
             }
         }
@@ -176,11 +178,11 @@ impl Doctor {
 }
 
 /// How far this machine's clock is from AWS's: requests are signed with the time, and refused when it is wrong.
-async fn clock(cloud: &Cloud, now: Timestamp) -> anyhow::Result<Vec<Check>> {
-    let url = match (&cloud.emulator, std::env::var("AWS_ENDPOINT_URL")) {
-        (Some(account), _) => account.url().to_owned(),
+async fn clock(deployment: &Deployment, now: Timestamp) -> anyhow::Result<Vec<Check>> {
+    let url = match (&deployment.emulator_url, std::env::var("AWS_ENDPOINT_URL")) {
+        (Some(url), _) => url.clone(),
         (None, Ok(url)) if !url.is_empty() => url,
-        _ => format!("https://sts.{}.amazonaws.com/", cloud.region),
+        _ => format!("https://sts.{}.amazonaws.com/", deployment.region),
     };
     let client = lambda_function::https::client_builder()
         .timeout(Duration::from_secs(10))
@@ -207,19 +209,19 @@ async fn clock(cloud: &Cloud, now: Timestamp) -> anyhow::Result<Vec<Check>> {
 }
 
 /// Whether the definition is that of this checkout, apart from the names of what it calls.
-async fn state_machine(cloud: &Cloud) -> anyhow::Result<Vec<Check>> {
+async fn state_machine(deployment: &Deployment) -> anyhow::Result<Vec<Check>> {
     let what = "state machine";
-    let there = cloud
+    let there = deployment
         .sfn
         .describe_state_machine()
-        .state_machine_arn(&cloud.state_machine_arn)
+        .state_machine_arn(&deployment.state_machine_arn)
         .send()
         .await
-        .map_err(|e| said("describing the state machine", e))?;
-    let mut ours = DEFINITION.replace("${table_name}", &cloud.name);
+        .map_err(|e| aws_context("describing the state machine", e))?;
+    let mut ours = DEFINITION.replace("${table_name}", &deployment.name);
     for name in functions()?.keys() {
         let placeholder = format!("${{{}_function_arn}}", name.replace('-', "_"));
-        ours = ours.replace(&placeholder, &cloud.function_arn(name));
+        ours = ours.replace(&placeholder, &deployment.function_arn(name));
     }
     let ours: Value = serde_json::from_str(&ours)?;
     let theirs: Value =
@@ -248,16 +250,16 @@ async fn state_machine(cloud: &Cloud) -> anyhow::Result<Vec<Check>> {
 
 /// The environments of the functions that are there, and a check of each.
 async fn functions_of(
-    cloud: &Cloud,
+    deployment: &Deployment,
 ) -> anyhow::Result<(HashMap<String, HashMap<String, String>>, Vec<Check>)> {
     let fix = "deploy again";
     let (mut environments, mut checks) = (HashMap::new(), Vec::new());
     for (name, described) in functions()? {
         let what = format!("function {name}");
-        let there = cloud
+        let there = deployment
             .lambda
             .get_function_configuration()
-            .function_name(cloud.function_name(&name))
+            .function_name(deployment.function_name(&name))
             .qualifier("live")
             .send()
             .await;
@@ -273,7 +275,7 @@ async fn functions_of(
                 continue;
             }
             Err(error) => {
-                let error = said(&format!("reading the configuration of {name}"), error);
+                let error = aws_context(&format!("reading the configuration of {name}"), error);
                 checks.extend(made(&what, Err(error)));
                 continue;
             }
@@ -289,9 +291,9 @@ async fn functions_of(
                 .map(String::as_str)
                 .unwrap_or_default();
             let right = match variable.as_str() {
-                "TABLE_NAME" | "SECRETS_PREFIX" => value == cloud.name,
-                "IMAGE_BUCKET" => value == cloud.image_bucket,
-                "BOT_FILES_BUCKET" => value == cloud.bot_files_bucket,
+                "TABLE_NAME" | "SECRETS_PREFIX" => value == deployment.name,
+                "IMAGE_BUCKET" => value == deployment.image_bucket,
+                "BOT_FILES_BUCKET" => value == deployment.bot_files_bucket,
                 // Longer than an invocation can last, or two could send.
                 "LEASE_SECONDS" => value
                     .parse()
@@ -333,14 +335,14 @@ async fn functions_of(
     Ok((environments, checks))
 }
 
-async fn table(cloud: &Cloud) -> anyhow::Result<Vec<Check>> {
-    let there = cloud
+async fn table(deployment: &Deployment) -> anyhow::Result<Vec<Check>> {
+    let there = deployment
         .dynamodb
         .describe_time_to_live()
-        .table_name(&cloud.name)
+        .table_name(&deployment.name)
         .send()
         .await
-        .map_err(|e| said("looking at the table", e))?;
+        .map_err(|e| aws_context("looking at the table", e))?;
     let forgets = there
         .time_to_live_description
         .and_then(|d| d.attribute_name);
@@ -355,18 +357,18 @@ async fn table(cloud: &Cloud) -> anyhow::Result<Vec<Check>> {
 }
 
 /// Whether each secret has a value. What is in it is tried by the canaries, since only functions may read it.
-async fn secrets(cloud: &Cloud, bot: &str) -> anyhow::Result<Vec<Check>> {
+async fn secrets(deployment: &Deployment, bot: &str) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::new();
     for name in [
-        format!("{}/openai", cloud.name),
-        x_credentials_id(&cloud.name, bot),
-        format!("{}/review", cloud.name),
+        format!("{}/openai", deployment.name),
+        x_credentials_id(&deployment.name, bot),
+        format!("{}/review", deployment.name),
     ] {
         let what = format!("secret {name}");
         let fix = format!(
             "put its value: `aws secretsmanager put-secret-value --secret-id {name} --secret-string file://…`"
         );
-        let there = cloud
+        let there = deployment
             .secrets
             .describe_secret()
             .secret_id(&name)
@@ -396,18 +398,18 @@ async fn secrets(cloud: &Cloud, bot: &str) -> anyhow::Result<Vec<Check>> {
                     "deploy again, and put its value",
                 )]
             }
-            Err(error) => made(&what, Err(said("describing the secret", error))),
+            Err(error) => made(&what, Err(aws_context("describing the secret", error))),
         });
     }
     Ok(checks)
 }
 
 /// Whether record-result hears of executions that fail.
-async fn rule(cloud: &Cloud) -> anyhow::Result<Vec<Check>> {
+async fn rule(deployment: &Deployment) -> anyhow::Result<Vec<Check>> {
     let what = "rule on failed executions";
-    let name = format!("{}-failed", cloud.name);
+    let name = format!("{}-failed", deployment.name);
     let silent = "failures are neither recorded nor told";
-    let there = cloud.events.describe_rule().name(&name).send().await;
+    let there = deployment.events.describe_rule().name(&name).send().await;
     let there = match there {
         Ok(there) => there,
         Err(error)
@@ -418,21 +420,21 @@ async fn rule(cloud: &Cloud) -> anyhow::Result<Vec<Check>> {
             let said = format!("{name} is not there: {silent}");
             return Ok(vec![fail(what, &said, "deploy again")]);
         }
-        Err(error) => return Err(said("describing the rule", error)),
+        Err(error) => return Err(aws_context("describing the rule", error)),
     };
     if there.state != Some(RuleState::Enabled) {
         let said = format!("{name} is disabled: {silent}");
         let fix = format!("`aws events enable-rule --name {name}`");
         return Ok(vec![fail(what, &said, &fix)]);
     }
-    let targets = cloud
+    let targets = deployment
         .events
         .list_targets_by_rule()
         .rule(&name)
         .send()
         .await
-        .map_err(|e| said("listing the targets of the rule", e))?;
-    let wanted = cloud.function_arn("record-result");
+        .map_err(|e| aws_context("listing the targets of the rule", e))?;
+    let wanted = deployment.function_arn("record-result");
     let found = targets
         .targets()
         .iter()
@@ -479,10 +481,10 @@ async fn approval_page(
 }
 
 /// Whether the deployed files are those of this checkout.
-async fn same_files(cloud: &Cloud, bot: &str) -> anyhow::Result<Vec<Check>> {
+async fn same_files(deployment: &Deployment, bot: &str) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::new();
     for file in ["bot.toml", "calendar.toml"] {
-        let deployed = cloud.bot_file(bot, file).await?;
+        let deployed = deployment.bot_file(bot, file).await?;
         let ours = std::fs::read_to_string(bots_directory().join(bot).join(file)).ok();
         checks.push(match ours {
             Some(ours) if ours == deployed => ok(file, "it is good, and that of this checkout"),
@@ -502,7 +504,7 @@ async fn same_files(cloud: &Cloud, bot: &str) -> anyhow::Result<Vec<Check>> {
 }
 
 /// Whether the coming slots have something to post.
-fn days_ahead(files: &Files) -> anyhow::Result<Vec<Check>> {
+fn days_ahead(files: &BotFiles) -> anyhow::Result<Vec<Check>> {
     let (mut posts, mut gaps) = (0, Vec::new());
     let mut first = None;
     for (date, slot) in calendar::slots(files, files.today(), 60) {
@@ -536,9 +538,13 @@ fn days_ahead(files: &Files) -> anyhow::Result<Vec<Check>> {
 }
 
 /// Whether the caps leave enough for another picture.
-async fn budget(cloud: &Cloud, bot: &str, files: &Files) -> anyhow::Result<Vec<Check>> {
+async fn budget(
+    deployment: &Deployment,
+    bot: &str,
+    files: &BotFiles,
+) -> anyhow::Result<Vec<Check>> {
     let today = files.today();
-    let spending = cloud.table.spending(bot, today).await?;
+    let spending = deployment.table.spending(bot, today).await?;
     let of_today = spending.days.iter().find(|(date, _)| *date == today);
     let of_today = of_today.map_or(Micros(0), |(_, spending)| spending.committed);
     let caps = files.bot.money;
@@ -564,15 +570,15 @@ async fn budget(cloud: &Cloud, bot: &str, files: &Files) -> anyhow::Result<Vec<C
 
 /// Whether SES sends to those who are asked and told.
 async fn mail(
-    cloud: &Cloud,
-    files: &Files,
+    deployment: &Deployment,
+    files: &BotFiles,
     environments: &HashMap<String, HashMap<String, String>>,
 ) -> anyhow::Result<Vec<Check>> {
     let sender = environments
         .get("request-approval")
         .and_then(|variables| variables.get("MAIL_FROM"))
         .context("the function request-approval does not say who sends its mails")?;
-    let mut checks = vec![match verified(cloud, sender).await? {
+    let mut checks = vec![match verified(deployment, sender).await? {
         true => ok("mail sender", &format!("{sender} is verified")),
         false => fail(
             "mail sender",
@@ -582,12 +588,12 @@ async fn mail(
             ),
         ),
     }];
-    let account = cloud
+    let account = deployment
         .ses
         .get_account()
         .send()
         .await
-        .map_err(|e| said("asking SES whether it sends to everybody", e))?;
+        .map_err(|e| aws_context("asking SES whether it sends to everybody", e))?;
     let mut people: Vec<&String> = files.bot.notices.to.iter().collect();
     if files.bot.approval.policy == Policy::Required {
         people.extend(&files.bot.approval.approvers);
@@ -597,7 +603,7 @@ async fn mail(
     let mut unverified = Vec::new();
     if !account.production_access_enabled {
         for person in &people {
-            if !verified(cloud, person).await? {
+            if !verified(deployment, person).await? {
                 unverified.push(person.as_str());
             }
         }
@@ -620,10 +626,10 @@ async fn mail(
 }
 
 /// Whether an address, or its domain, is verified.
-async fn verified(cloud: &Cloud, address: &str) -> anyhow::Result<bool> {
+async fn verified(deployment: &Deployment, address: &str) -> anyhow::Result<bool> {
     let domain = address.rsplit('@').next().unwrap_or_default();
     for identity in [address, domain] {
-        let there = cloud
+        let there = deployment
             .ses
             .get_email_identity()
             .email_identity(identity)
@@ -636,21 +642,21 @@ async fn verified(cloud: &Cloud, address: &str) -> anyhow::Result<bool> {
                 if error
                     .as_service_error()
                     .is_some_and(|e| e.is_not_found_exception()) => {}
-            Err(error) => return Err(said(&format!("asking SES about {identity}"), error)),
+            Err(error) => return Err(aws_context(&format!("asking SES about {identity}"), error)),
         }
     }
     Ok(false)
 }
 
 /// Whether the bot is paused, and what nobody knows to be posted.
-async fn switch(cloud: &Cloud, bot: &str, now: Timestamp) -> anyhow::Result<Vec<Check>> {
+async fn switch(deployment: &Deployment, bot: &str, now: Timestamp) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::new();
-    let paused = cloud.table.switch(bot).await?;
+    let paused = deployment.table.switch(bot).await?;
     checks.push(match paused.filter(|switch| !switch.is_over(now)) {
-        Some(switch) => warn("switch", &operate::says(bot, &switch)?, "`spooky resume`"),
+        Some(switch) => warn("switch", &pause_summary(bot, &switch)?, "`spooky resume`"),
         None => ok("switch", &format!("{bot} is not paused")),
     });
-    let armed = cloud.table.armed(bot).await?;
+    let armed = deployment.table.armed(bot).await?;
     let armed: Vec<Record> = armed.into_iter().collect::<Result<_, _>>()?;
     let in_doubt: Vec<&str> = armed
         .iter()
@@ -672,10 +678,10 @@ async fn switch(cloud: &Cloud, bot: &str, now: Timestamp) -> anyhow::Result<Vec<
 }
 
 /// What the watchdog finds out with the functions' own rights: whether X and OpenAI take the credentials.
-async fn canaries(cloud: &Cloud, bot: &str) -> anyhow::Result<Vec<Check>> {
+async fn canaries(deployment: &Deployment, bot: &str) -> anyhow::Result<Vec<Check>> {
     let what = "canaries";
     let payload = json!({"canaries": true, "bot": bot});
-    let answer = cloud.invoke("watchdog", &payload).await?;
+    let answer = deployment.invoke("watchdog", &payload).await?;
     let Some(found) = answer["checks"].as_array() else {
         let said = match answer["errorMessage"].as_str() {
             Some(error) => format!("the watchdog failed: {error}"),

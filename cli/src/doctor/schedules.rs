@@ -6,22 +6,23 @@ use jiff::civil::{Time, Weekday};
 use serde_json::Value;
 
 use super::{Check, fail, ok, warn};
-use crate::{
-    Files,
-    cloud::{Cloud, said},
-};
+use deployment::{BotFiles, Deployment, aws_context};
 
 const DEPLOY: &str = "deploy again";
 
 /// One line a slot, and one for the watchdog.
-pub(super) async fn check(cloud: &Cloud, bot: &str, files: &Files) -> anyhow::Result<Vec<Check>> {
-    let there = schedules(cloud).await?;
+pub(super) async fn check(
+    deployment: &Deployment,
+    bot: &str,
+    files: &BotFiles,
+) -> anyhow::Result<Vec<Check>> {
+    let there = schedules(deployment).await?;
     let zone = files.bot.time_zone().iana_name().unwrap_or_default();
     let mut checks = Vec::new();
     for (number, slot) in (1_u32..).zip(&files.bot.slots) {
         let what = format!("schedule of slot {number}");
         let of_slot = there.iter().find(|schedule| {
-            started(cloud, schedule).is_some_and(|input| {
+            started(deployment, schedule).is_some_and(|input| {
                 input["bot"].as_str() == Some(bot) && input["slot"].as_u64() == Some(number.into())
             })
         });
@@ -62,7 +63,7 @@ pub(super) async fn check(cloud: &Cloud, bot: &str, files: &Files) -> anyhow::Re
             None => ok(what, &format!("{expression} in {zone}")),
         });
     }
-    let watchdog = format!("function:{}:live", cloud.function_name("watchdog"));
+    let watchdog = format!("function:{}:live", deployment.function_name("watchdog"));
     let what = "schedule of the watchdog";
     let of_watchdog = there.iter().find(|schedule| {
         schedule
@@ -83,25 +84,25 @@ pub(super) async fn check(cloud: &Cloud, bot: &str, files: &Files) -> anyhow::Re
     Ok(checks)
 }
 
-async fn schedules(cloud: &Cloud) -> anyhow::Result<Vec<GetScheduleOutput>> {
-    let mut listed = cloud
+async fn schedules(deployment: &Deployment) -> anyhow::Result<Vec<GetScheduleOutput>> {
+    let mut listed = deployment
         .scheduler
         .list_schedules()
-        .name_prefix(&cloud.name)
+        .name_prefix(&deployment.name)
         .into_paginator()
         .items()
         .send();
     let mut schedules = Vec::new();
     while let Some(summary) = listed.next().await {
-        let summary = summary.map_err(|e| said("listing the schedules", e))?;
-        let schedule = cloud
+        let summary = summary.map_err(|e| aws_context("listing the schedules", e))?;
+        let schedule = deployment
             .scheduler
             .get_schedule()
             .set_name(summary.name)
             .set_group_name(summary.group_name)
             .send()
             .await
-            .map_err(|e| said("reading a schedule", e))?;
+            .map_err(|e| aws_context("reading a schedule", e))?;
         schedules.push(schedule);
     }
     Ok(schedules)
@@ -112,14 +113,14 @@ fn name(schedule: &GetScheduleOutput) -> &str {
 }
 
 /// The input of the execution that a schedule starts, if it starts one of ours: by itself, or through the API.
-fn started(cloud: &Cloud, schedule: &GetScheduleOutput) -> Option<Value> {
+fn started(deployment: &Deployment, schedule: &GetScheduleOutput) -> Option<Value> {
     let target = schedule.target()?;
     let input: Value = serde_json::from_str(target.input()?).ok()?;
-    if target.arn() == cloud.state_machine_arn {
+    if target.arn() == deployment.state_machine_arn {
         return Some(input);
     }
     let by_api = target.arn().ends_with(":aws-sdk:sfn:startExecution")
-        && input["StateMachineArn"].as_str() == Some(&cloud.state_machine_arn);
+        && input["StateMachineArn"].as_str() == Some(&deployment.state_machine_arn);
     serde_json::from_str(by_api.then(|| input["Input"].as_str())??).ok()
 }
 

@@ -11,14 +11,15 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bot_files::Calendar;
+use deployment::{EndedExecution, ad_hoc};
 use fakes::Fault;
 use jiff::civil::Date;
-use local_cloud::{Mail, MiniStack};
+use local_cloud::{Emulator, Mail};
+use local_cloud::{TABLE, Zips};
 use post::PostId;
 use posts_table::{Ledger, Record};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use spooky::cloud::{Ended, TABLE, Zips, ad_hoc};
 
 use crate::{
     cells::{By, Cause, Cell, Doubt, End, Mend, Recorded, cells, function, killed},
@@ -264,7 +265,7 @@ impl Lane<'_> {
     }
 
     /// Does what the notice, or the runbook where none could be sent, says once the fault is gone.
-    async fn mend(&self, cell: &Cell, ended: &Ended, post: &PostId) -> Result<(), String> {
+    async fn mend(&self, cell: &Cell, ended: &EndedExecution, post: &PostId) -> Result<(), String> {
         let claimed = self.record(post).await.is_some();
         let redrive = match claimed {
             true => format!("redrive {post}"),
@@ -401,7 +402,7 @@ impl Lane<'_> {
         };
         let last = ended.states.last().unwrap();
         let as_it_ended = match ended.status.as_str() {
-            "SUCCEEDED" => ended.says(),
+            "SUCCEEDED" => ended.summary(),
             status => format!(
                 "{status} in {}: {} ({} attempts)",
                 last.name,
@@ -709,7 +710,7 @@ fn every_error_of_the_runbook_is_tried() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_of_each_state_ends_where_it_should_and_is_mended_to_one_post() {
     let started = Instant::now();
-    let proxy = Proxy::start(MiniStack::shared().await.url()).await;
+    let proxy = Proxy::start(Emulator::shared().await.url()).await;
     let zips = proxy.wrap(zips().await);
     let first = Lane::new(&proxy, &zips).await;
     let mut first_dates = dates();
@@ -764,7 +765,7 @@ async fn each_fault_of_each_state_ends_where_it_should_and_is_mended_to_one_post
 /// What was tried, in Markdown.
 fn table(rows: &[Row], took: Duration) -> String {
     let mut table = format!(
-        "# The fault matrix\n\n{} cells in {} s.\n\n| State | Fault | Ended | Record | Mended by | Then | Notices | Tweets | Pictures paid | |\n|---|---|---|---|---|---|---|---|---|---|\n",
+        "# The fault matrix\n\n{} cells in {} s.\n\n| State | Fault | EndedExecution | Record | Mended by | Then | Notices | Tweets | Pictures paid | |\n|---|---|---|---|---|---|---|---|---|---|\n",
         rows.len(),
         took.as_secs()
     );

@@ -16,7 +16,7 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, Response, request::Parts},
 };
-use spooky::cloud::Zips;
+use local_cloud::Zips;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Between a function and AWS, something goes wrong.

@@ -9,15 +9,16 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use deployment::ad_hoc;
 use fakes::{Fault, Kind as Theirs};
 use fastrand::Rng;
 use jiff::Timestamp;
-use local_cloud::MiniStack;
+use local_cloud::Emulator;
+use local_cloud::TABLE;
 use post::{Outcome, PostId};
 use posts_table::{Approval, Ledger, Micros, Provider, Record};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use spooky::cloud::{TABLE, ad_hoc};
 
 use crate::{
     matrix::{Lane, dates},
@@ -321,7 +322,7 @@ async fn many_slots_with_faults_at_random_end_with_one_post_each_at_most_and_all
         setting("SPOOKY_SOAK_SEED", 1),
     );
     let started = Instant::now();
-    let proxy = Proxy::start(MiniStack::shared().await.url()).await;
+    let proxy = Proxy::start(Emulator::shared().await.url()).await;
     let zips = proxy.wrap(zips().await);
     let lanes = [
         Lane::new(&proxy, &zips).await,

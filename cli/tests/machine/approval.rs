@@ -1,11 +1,12 @@
 //! A person's answer before anything is posted.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use deployment::{EndedExecution, ad_hoc};
 use jiff::{SignedDuration, Timestamp};
+use local_cloud::TABLE;
 use post::Outcome;
 use posts_table::{Approval, Decision, Ledger, Verdict};
 use serde_json::Value;
-use spooky::cloud::{Ended, TABLE, ad_hoc};
 
 pub use crate::visit::{Page, link};
 
@@ -54,7 +55,7 @@ impl Waiting {
         page.answer(fields).await
     }
 
-    pub async fn ends(&self) -> Ended {
+    pub async fn ends(&self) -> EndedExecution {
         self.machine.ended(&self.execution).await
     }
 
@@ -84,7 +85,7 @@ impl Waiting {
     }
 }
 
-pub fn outcome(ended: &Ended) -> &str {
+pub fn outcome(ended: &EndedExecution) -> &str {
     ended.output["record"]["outcome"].as_str().unwrap_or("none")
 }
 
@@ -492,7 +493,7 @@ async fn a_scheduled_post_closes_no_later_than_it_would_be_too_late() {
         ])
         .await;
     let date = zoned.date().to_string();
-    let input = spooky::cloud::scheduled(BOT, 1, at);
+    let input = deployment::scheduled(BOT, 1, at);
     machine.cloud.start(&input).await.unwrap();
     let (record, approval) = until("the approval", async || {
         let record = machine.record(&date).await?;

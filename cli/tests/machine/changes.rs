@@ -1,10 +1,10 @@
 //! What an operator changes before a run begins, and after a tweet is there.
 
+use deployment::ad_hoc;
 use fakes::{Fault, Kind};
 use jiff::Timestamp;
 use post::Outcome;
 use posts_table::Ledger;
-use spooky::cloud::ad_hoc;
 
 use crate::{
     approval::Waiting,

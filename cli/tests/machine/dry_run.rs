@@ -1,9 +1,9 @@
 //! Dry runs, by the whole machine.
 
+use deployment::dry_run;
 use jiff::civil::Date;
 use post::Outcome;
 use serde_json::{Value, json};
-use spooky::cloud::dry_run;
 
 use crate::setting::{BOT, Machine, Terminal};
 

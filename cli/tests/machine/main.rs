@@ -18,13 +18,13 @@ mod telemetry;
 mod visit;
 mod wrong_use;
 
+use deployment::{EndedExecution, ad_hoc, scheduled};
 use fakes::{Fault, Kind};
 use jiff::civil::Date;
 use post::Outcome;
 use posts_table::Ledger;
 use serde_json::{Value, json};
 use setting::{BOT, Machine, SECRETS};
-use spooky::cloud::{Ended, ad_hoc, scheduled};
 
 /// A bot that asks nobody and has money for many pictures a day.
 const RICH: [(&str, &str); 3] = [
@@ -37,7 +37,7 @@ fn status(status: u16, body: Value) -> Kind {
     Kind::Status { status, body }
 }
 
-fn last_state(ended: &Ended) -> (&str, u32) {
+fn last_state(ended: &EndedExecution) -> (&str, u32) {
     let state = ended.states.last().unwrap();
     (&state.name, state.attempts)
 }
@@ -158,13 +158,13 @@ async fn a_duplicate_start_posts_nothing_and_says_who_holds_the_slot() {
     let run = || machine.run_date("2026-10-30");
     let (a, b, c, d) = tokio::join!(run(), run(), run(), run());
     let runs = [a, b, c, d];
-    let outcome = |run: &Ended| {
+    let outcome = |run: &EndedExecution| {
         run.output["record"]["outcome"]
             .as_str()
             .unwrap_or("none")
             .to_owned()
     };
-    let posted: Vec<&Ended> = runs.iter().filter(|run| outcome(run) == "posted").collect();
+    let posted: Vec<&EndedExecution> = runs.iter().filter(|run| outcome(run) == "posted").collect();
     assert_eq!(posted.len(), 1);
     for run in runs
         .iter()
@@ -568,7 +568,7 @@ async fn missing_and_malformed_secrets_and_a_missing_table_are_named() {
         .cloud
         .dynamodb
         .delete_table()
-        .table_name(spooky::cloud::TABLE)
+        .table_name(local_cloud::TABLE)
         .send()
         .await
         .unwrap();

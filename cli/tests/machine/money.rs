@@ -105,7 +105,7 @@ async fn another_picture_counts_and_can_be_over_budget() {
     machine.edit_bot(&[(CAP, "per_day_usd = 0.10")]).await;
     let execution = machine
         .cloud
-        .start(&spooky::cloud::ad_hoc(BOT, DATE.parse().unwrap(), 1))
+        .start(&deployment::ad_hoc(BOT, DATE.parse().unwrap(), 1))
         .await
         .unwrap();
     machine.mails(1).await;

@@ -1,12 +1,13 @@
 //! The operator's commands, with the real `spooky`.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use deployment::{ad_hoc, scheduled};
 use fakes::{Fault, Kind};
 use jiff::{SignedDuration, Timestamp};
+use local_cloud::TABLE;
 use post::Outcome;
 use posts_table::{Decision, Failure, Ledger, Verdict};
 use serde_json::{Value, json};
-use spooky::cloud::{TABLE, ad_hoc, scheduled};
 
 use crate::{
     approval::{Page, Waiting, link},

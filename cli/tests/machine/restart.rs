@@ -1,12 +1,12 @@
 //! The local cloud stops, in order or not, and starts again: what was running goes on.
 
+use deployment::{Deployment, ad_hoc, scheduled};
 use fakes::{Fault, Kind, openai};
 use jiff::Timestamp;
 use local_cloud::Account;
 use post::Outcome;
 use posts_table::Ledger;
 use serde_json::Value;
-use spooky::cloud::{Cloud, ad_hoc, scheduled};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout},
@@ -58,18 +58,18 @@ impl Local {
 }
 
 /// Where it is, as it says itself.
-async fn cloud(terminal: &Terminal) -> (Account, Cloud) {
+async fn cloud(terminal: &Terminal) -> (Account, Deployment) {
     let text = std::fs::read(terminal.directory("local").join("local.json")).unwrap();
     let place: Value = serde_json::from_slice(&text).unwrap();
     let account = Account::at(
         place["url"].as_str().unwrap(),
         place["account"].as_str().unwrap(),
     );
-    let cloud = Cloud::of(&account).await;
+    let cloud = local_cloud::connect(&account).await;
     (account, cloud)
 }
 
-async fn waits(cloud: &Cloud, date: &str) {
+async fn waits(cloud: &Deployment, date: &str) {
     until(&format!("the approval of {date}"), async || {
         let approval = cloud.table.approval(&post(date, 1), 1).await.unwrap();
         approval?.task_token
@@ -77,7 +77,7 @@ async fn waits(cloud: &Cloud, date: &str) {
     .await;
 }
 
-async fn state(cloud: &Cloud, date: &str) -> Option<String> {
+async fn state(cloud: &Deployment, date: &str) -> Option<String> {
     let record = cloud.table.read(&post(date, 1)).await.unwrap()?;
     let states = cloud.states(&record.execution).await.ok()?;
     states.last().map(|state| state.name.clone())

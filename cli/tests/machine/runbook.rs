@@ -1,11 +1,11 @@
 //! The runbook: each notice comes, and its commands are typed as they stand in it. `failed` and `unconfirmed` are
 //! those of the fault matrix, which types theirs for each error.
 
+use deployment::{ad_hoc, scheduled};
 use fakes::{Fault, Kind};
 use jiff::{Timestamp, tz::TimeZone};
 use local_cloud::Mail;
 use serde_json::json;
-use spooky::cloud::{ad_hoc, scheduled};
 
 use crate::{
     approval::Waiting,

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use deployment::{Deployment, EndedExecution, ad_hoc};
 use fakes::{openai, x};
 use jiff::{Timestamp, tz::TimeZone};
-use local_cloud::{Account, Mail, MiniStack};
+use local_cloud::{Account, Emulator, Mail};
+use local_cloud::{Settings, Zips, build_functions};
 use post::PostId;
 use posts_table::Record;
 use serde_json::{Value, json};
-use spooky::cloud::{Cloud, Ended, Settings, Zips, ad_hoc, build_functions};
 use tokio::sync::OnceCell;
 
 pub const BOT: &str = "spooky-days";
@@ -24,7 +25,7 @@ pub const SECRETS: [&str; 4] = [
 
 pub struct Machine {
     pub account: Account,
-    pub cloud: Cloud,
+    pub cloud: Deployment,
     pub openai: openai::OpenAi,
     pub x: x::X,
     settings: Settings,
@@ -78,8 +79,10 @@ impl Machine {
             lease_seconds: 90,
             timeouts: HashMap::new(),
         };
-        let account = MiniStack::shared().await.account();
-        let cloud = Cloud::deploy(&account, &settings, zips).await.unwrap();
+        let account = Emulator::shared().await.account();
+        let cloud = local_cloud::deploy(&account, &settings, zips)
+            .await
+            .unwrap();
         // From nine o'clock of the bot's day on, the watchdog would ask its canaries and perhaps mail a digest.
         let now = Timestamp::now();
         let today = now.to_zoned_datetime(TimeZone::UTC).date();
@@ -99,7 +102,7 @@ impl Machine {
     /// Deploys again over what is there, as the next start of the local cloud does.
     pub async fn deploy_again(&mut self) {
         let account = &self.account;
-        self.cloud = Cloud::deploy(account, &self.settings, zips().await)
+        self.cloud = local_cloud::deploy(account, &self.settings, zips().await)
             .await
             .unwrap();
     }
@@ -118,16 +121,16 @@ impl Machine {
             .unwrap();
     }
 
-    pub async fn run(&self, input: Value) -> Ended {
+    pub async fn run(&self, input: Value) -> EndedExecution {
         let execution = self.cloud.start(&input).await.unwrap();
         self.ended(&execution).await
     }
 
-    pub async fn run_date(&self, date: &str) -> Ended {
+    pub async fn run_date(&self, date: &str) -> EndedExecution {
         self.run(ad_hoc(BOT, date.parse().unwrap(), 1)).await
     }
 
-    pub async fn ended(&self, execution: &str) -> Ended {
+    pub async fn ended(&self, execution: &str) -> EndedExecution {
         self.cloud.wait(execution, |_| {}).await.unwrap()
     }
 

@@ -31,7 +31,7 @@ impl Page {
     pub async fn answer(&self, fields: &[(&str, &str)]) -> reqwest::Response {
         let mut form: Vec<(String, String)> = Vec::new();
         for name in ["content", "form", "caption", "altText"] {
-            let value = spooky::form_field(&self.html, name).unwrap_or_default();
+            let value = local_cloud::form_field(&self.html, name).unwrap_or_default();
             form.push((name.to_owned(), value));
         }
         for (name, value) in fields {

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, io::Write};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use fakes::{openai, x};
 use jiff::Timestamp;
-use local_cloud::{MiniStack, Options};
+use local_cloud::{Emulator, Options};
 use post::{Outcome, PostId};
 use posts_table::{Ledger, Table};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ fn say(line: &str) {
 }
 
 struct Stack {
-    ministack: MiniStack,
+    ministack: Emulator,
     aws: aws_config::SdkConfig,
     account: local_cloud::Account,
     terraform: Terraform,
@@ -64,7 +64,7 @@ impl Stack {
             ("OPENAI_BASE_URL", openai.base_url()),
             ("X_API_BASE_URL", x.base_url()),
         ];
-        let ministack = MiniStack::start(Options {
+        let ministack = Emulator::start(Options {
             wait_scale: Some(0.0),
             environment: environment
                 .map(|(name, value)| (name.to_owned(), value))
@@ -279,7 +279,7 @@ impl Stack {
         let page = page.text().await.unwrap();
         let mut form = vec![("answer", "approve".to_owned())];
         for name in ["content", "form", "caption", "altText"] {
-            form.push((name, spooky::form_field(&page, name).unwrap()));
+            form.push((name, local_cloud::form_field(&page, name).unwrap()));
         }
         let answer = client.post(url).form(&form).send().await.unwrap();
         assert_eq!(answer.status(), 303);

@@ -7,8 +7,8 @@ use std::{
     time::Instant,
 };
 
+use local_cloud::build_functions;
 use serde_json::Value;
-use spooky::cloud::build_functions;
 use tempfile::TempDir;
 use tokio::process::Command;
 

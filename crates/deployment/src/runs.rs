@@ -8,9 +8,9 @@ use post::PostId;
 use posts_table::{Change, Operator, Record};
 use serde_json::{Value, json};
 
-use super::{Cloud, ad_hoc, said};
+use crate::{Deployment, ad_hoc, aws_context};
 
-impl Cloud {
+impl Deployment {
     /// The runs, newest first: each execution with those that went on from it.
     pub async fn runs(&self) -> anyhow::Result<Vec<Run>> {
         let mut executions = Vec::new();
@@ -23,7 +23,7 @@ impl Cloud {
                 .items()
                 .send();
             while let Some(execution) = listed.next().await {
-                let execution = execution.map_err(|e| said("listing the executions", e))?;
+                let execution = execution.map_err(|e| aws_context("listing the executions", e))?;
                 executions.push(Execution {
                     arn: execution.execution_arn().to_owned(),
                     status: execution.status().clone(),
@@ -53,7 +53,7 @@ impl Cloud {
 
     /// The state machine, and on the local cloud those that go on with its runs.
     async fn machines(&self) -> anyhow::Result<Vec<String>> {
-        if self.emulator.is_none() {
+        if !self.is_local() {
             return Ok(vec![self.state_machine_arn.clone()]);
         }
         let continuation = format!("{}-from-", self.name);
@@ -65,7 +65,7 @@ impl Cloud {
             .send();
         let mut machines = Vec::new();
         while let Some(machine) = listed.next().await {
-            let machine = machine.map_err(|e| said("listing the state machines", e))?;
+            let machine = machine.map_err(|e| aws_context("listing the state machines", e))?;
             if machine.name() == self.name || machine.name().starts_with(&continuation) {
                 machines.push(machine.state_machine_arn().to_owned());
             }
@@ -75,7 +75,7 @@ impl Cloud {
 
     /// The run that an execution is part of, or would be; `None` if nothing of it was ever started.
     pub async fn run_of(&self, execution: &str) -> anyhow::Result<Option<Run>> {
-        if self.emulator.is_some() {
+        if self.is_local() {
             let runs = self.runs().await?;
             return Ok(runs.into_iter().find(|run| run.holds(execution)));
         }
@@ -118,7 +118,7 @@ impl Cloud {
             {
                 Ok(None)
             }
-            Err(error) => Err(said("describing the execution", error)),
+            Err(error) => Err(aws_context("describing the execution", error)),
         }
     }
 
@@ -134,7 +134,7 @@ impl Cloud {
             .items()
             .send();
         while let Some(event) = pages.next().await {
-            let event = event.map_err(|e| said("reading the execution's history", e))?;
+            let event = event.map_err(|e| aws_context("reading the execution's history", e))?;
             if event.state_exited_event_details().is_some() {
                 return Ok(None);
             }
@@ -148,13 +148,13 @@ impl Cloud {
 
     /// Goes on with a run that has ended without success, from the state that it was in: AWS redrives the execution,
     /// and the local cloud continues it. A post that was claimed is to be named.
-    pub(crate) async fn redrive(
+    pub async fn redrive(
         &self,
         post: Option<&PostId>,
         run: &Run,
         operator: &Operator,
     ) -> anyhow::Result<Redriven> {
-        if self.emulator.is_some() {
+        if self.is_local() {
             return Ok(Redriven {
                 execution: self.continue_from(post, run, operator).await?,
                 redrives: 0,
@@ -191,7 +191,7 @@ impl Cloud {
                     last.arn
                 )
             }
-            Err(error) => Err(said("redriving the execution", error)),
+            Err(error) => Err(aws_context("redriving the execution", error)),
         }
     }
 
@@ -214,7 +214,7 @@ impl Cloud {
             .execution_arn(execution)
             .send()
             .await
-            .map_err(|e| said("reading the execution's definition", e))?;
+            .map_err(|e| aws_context("reading the execution's definition", e))?;
         let mut definition: Value = serde_json::from_str(&machine.definition)?;
         definition["StartAt"] = json!(state);
         let there = self
@@ -239,10 +239,15 @@ impl Cloud {
                     .definition(definition.to_string())
                     .send()
                     .await
-                    .map_err(|e| said("updating the state machine of a continuation", e))?;
+                    .map_err(|e| aws_context("updating the state machine of a continuation", e))?;
                 arn
             }
-            Err(error) => return Err(said("making the state machine of a continuation", error)),
+            Err(error) => {
+                return Err(aws_context(
+                    "making the state machine of a continuation",
+                    error,
+                ));
+            }
         };
         // Under a name of our own the claim is handed over before the first state can ask for it. Two who go on with
         // the same run choose the same name, of which there can be one; and so does who comes after one that was
@@ -327,7 +332,7 @@ impl Cloud {
             .input(input)
             .send()
             .await
-            .map_err(|e| said(&format!("starting the execution {name}"), e))?;
+            .map_err(|e| aws_context(&format!("starting the execution {name}"), e))?;
         Ok(())
     }
 }
@@ -348,13 +353,13 @@ pub struct Execution {
 }
 
 /// What a redrive has started.
-pub(crate) struct Redriven {
+pub struct Redriven {
     /// The execution that goes on.
-    pub(crate) execution: String,
+    pub execution: String,
     /// How often AWS has redriven it by now.
-    pub(crate) redrives: i32,
+    pub redrives: i32,
     /// How many states it had been in before.
-    pub(crate) states: usize,
+    pub states: usize,
 }
 
 /// A run: an execution, and those that went on with it after a failure.

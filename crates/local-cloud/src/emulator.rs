@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+//! Installs, starts and stops MiniStack, the local AWS emulator.
 
 use std::{
     collections::HashMap,
@@ -46,7 +46,7 @@ pub struct Options {
 
 /// A running emulator. It stops when this is dropped, or the process ends.
 #[derive(Debug)]
-pub struct MiniStack {
+pub struct Emulator {
     url: String,
     supervisor: Option<Child>,
     log: PathBuf,
@@ -55,10 +55,10 @@ pub struct MiniStack {
     _temporary: TempDir,
 }
 
-impl MiniStack {
+impl Emulator {
     /// Installs the emulator if it is not there, starts it, and waits until it answers.
     /// One of an earlier start that still has the directory is ended first, so that its state is found.
-    pub async fn start(options: Options) -> anyhow::Result<MiniStack> {
+    pub async fn start(options: Options) -> anyhow::Result<Emulator> {
         let venv = tokio::task::spawn_blocking(install).await??;
         let temporary = TempDir::with_prefix("spooky-ministack-")?;
         // Between finding a free port and listening on it, somebody else may take it.
@@ -66,7 +66,7 @@ impl MiniStack {
         for port in [options.port, None, None, None, None] {
             match launch(&venv, &options, port, temporary.path()).await {
                 Ok((url, supervisor, log)) => {
-                    return Ok(MiniStack {
+                    return Ok(Emulator {
                         url,
                         supervisor: Some(supervisor),
                         log,
@@ -81,16 +81,16 @@ impl MiniStack {
     }
 
     /// The emulator that all tests of a process share; waits and retry intervals are skipped.
-    pub async fn shared() -> &'static MiniStack {
-        static SHARED: OnceCell<MiniStack> = OnceCell::const_new();
+    pub async fn shared() -> &'static Emulator {
+        static SHARED: OnceCell<Emulator> = OnceCell::const_new();
         SHARED
             .get_or_init(async || {
                 let options = Options {
                     wait_scale: Some(0.0),
                     ..Options::default()
                 };
-                match MiniStack::start(options).await {
-                    Ok(ministack) => ministack,
+                match Emulator::start(options).await {
+                    Ok(emulator) => emulator,
                     Err(error) => panic!("{error:#}"),
                 }
             })
@@ -129,7 +129,7 @@ impl MiniStack {
     }
 }
 
-impl Drop for MiniStack {
+impl Drop for Emulator {
     fn drop(&mut self) {
         if let Some(supervisor) = self.supervisor.take() {
             end(supervisor);
@@ -194,7 +194,7 @@ impl Account {
 
     /// Makes a table as the functions expect it: keys `pk` and `sk`, items that end at `expiresAt`.
     /// One that is there stays.
-    pub async fn make_table(&self, name: &str) -> anyhow::Result<()> {
+    pub async fn create_table(&self, name: &str) -> anyhow::Result<()> {
         let dynamodb = Client::new(&self.sdk_config().await);
         let tables = dynamodb.list_tables().send().await?;
         if tables.table_names().iter().any(|there| there == name) {

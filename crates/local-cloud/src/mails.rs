@@ -2,41 +2,44 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::Account;
 use anyhow::{Context, ensure};
-use local_cloud::Account;
 use reqwest::{StatusCode, Url};
 
 /// The mails that were sent, of which each is told once.
-pub(crate) struct Mails<'a> {
+pub struct Mails<'a> {
     account: &'a Account,
-    told: usize,
+    seen: usize,
 }
 
 /// A mail.
-pub(crate) struct Mail {
-    pub(crate) to: String,
-    pub(crate) subject: String,
+pub struct ReceivedMail {
+    /// Its address.
+    pub to: String,
+    /// The subject.
+    pub subject: String,
     /// The link to the approval page, if it is a mail that has one.
-    pub(crate) link: Option<String>,
+    pub link: Option<String>,
     /// What it says.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 impl<'a> Mails<'a> {
-    pub(crate) fn of(account: &'a Account) -> Mails<'a> {
-        Mails { account, told: 0 }
+    /// The mails of an account, from the first on.
+    pub fn of(account: &'a Account) -> Mails<'a> {
+        Mails { account, seen: 0 }
     }
 
     /// The mails that were sent since the last call.
-    pub(crate) async fn new_ones(&mut self) -> anyhow::Result<Vec<Mail>> {
+    pub async fn new_ones(&mut self) -> anyhow::Result<Vec<ReceivedMail>> {
         let all = self
             .account
             .mails()
             .await
             .context("reading the mails that were sent")?;
-        let new = all.get(self.told..).unwrap_or_default().iter().map(|mail| {
+        let new = all.get(self.seen..).unwrap_or_default().iter().map(|mail| {
             let mut words = mail.body_text.split_whitespace();
-            Mail {
+            ReceivedMail {
                 to: mail.to.join(", "),
                 subject: mail.subject.clone(),
                 link: words
@@ -46,13 +49,13 @@ impl<'a> Mails<'a> {
             }
         });
         let new = new.collect();
-        self.told = all.len();
+        self.seen = all.len();
         Ok(new)
     }
 }
 
 /// Opens the page of a link, and approves what it shows.
-pub(crate) async fn approve(link: &str) -> anyhow::Result<()> {
+pub async fn approve(link: &str) -> anyhow::Result<()> {
     let url: Url = link.parse().context("the link of the mail")?;
     let (host, port) = (url.host_str(), url.port_or_known_default());
     let (host, port) = host.zip(port).context("the link has no host")?;

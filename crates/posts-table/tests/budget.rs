@@ -4,7 +4,7 @@
 
 use aws_sdk_dynamodb::Client;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use local_cloud::MiniStack;
+use local_cloud::Emulator;
 use post::PostId;
 use posts_table::{Caps, Micros, Provider, Reservation, Reserved, Settlement, Spending, Table};
 use proptest::{
@@ -35,8 +35,8 @@ fn post() -> PostId {
 }
 
 async fn table() -> Table {
-    let account = MiniStack::shared().await.account();
-    account.make_table("posts").await.unwrap();
+    let account = Emulator::shared().await.account();
+    account.create_table("posts").await.unwrap();
     Table::new(Client::new(&account.sdk_config().await), "posts")
 }
 

@@ -4,7 +4,7 @@
 
 use aws_sdk_dynamodb::Client;
 use jiff::{Timestamp, tz::TimeZone};
-use local_cloud::MiniStack;
+use local_cloud::Emulator;
 use post::{Outcome, PostId};
 use posts_table::{
     Approval, Arm, Caps, Claim, Error, Micros, Operator, Override, Provider, Record, Table,
@@ -35,8 +35,8 @@ fn record(post: &PostId) -> Record {
 }
 
 async fn table() -> Table {
-    let account = MiniStack::shared().await.account();
-    account.make_table("posts").await.unwrap();
+    let account = Emulator::shared().await.account();
+    account.create_table("posts").await.unwrap();
     Table::new(Client::new(&account.sdk_config().await), "posts")
 }
 

@@ -4,7 +4,7 @@
 
 use aws_sdk_dynamodb::Client;
 use jiff::{SignedDuration, Timestamp};
-use local_cloud::MiniStack;
+use local_cloud::Emulator;
 use post::{Outcome, PostId};
 use posts_table::{
     Arm, Armed, Change, Claim, Failure, Ledger, Operator, Override, Record, Switch, Table,
@@ -32,8 +32,8 @@ fn operator() -> Operator {
 }
 
 async fn table() -> Table {
-    let account = MiniStack::shared().await.account();
-    account.make_table("posts").await.unwrap();
+    let account = Emulator::shared().await.account();
+    account.create_table("posts").await.unwrap();
     Table::new(Client::new(&account.sdk_config().await), "posts")
 }
 

@@ -17,7 +17,7 @@ use fakes::{Fault, Kind, lambda, openai};
 use generate_image::{Clients, Config, Error, Input, Output, Picture, generate_image, most_usd};
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-use local_cloud::MiniStack;
+use local_cloud::Emulator;
 use posts_table::{Caps, Micros};
 use serde_json::{Value, json};
 use tokio::{
@@ -46,7 +46,7 @@ struct Studio {
 
 impl Studio {
     async fn new(openai_base_url: &str) -> anyhow::Result<Studio> {
-        let account = MiniStack::shared().await.account();
+        let account = Emulator::shared().await.account();
         let aws = account.sdk_config().await;
         let s3 = aws_sdk_s3::Client::new(&aws);
         let secrets = aws_sdk_secretsmanager::Client::new(&aws);
@@ -67,7 +67,7 @@ impl Studio {
             .secret_string(json!({"apiKey": KEY}).to_string())
             .send()
             .await?;
-        account.make_table("posts").await?;
+        account.create_table("posts").await?;
         let config = Config {
             table_name: "posts".to_owned(),
             image_bucket,

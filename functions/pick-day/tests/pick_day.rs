@@ -15,7 +15,7 @@ use bot_files::Policy;
 use fakes::lambda;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-use local_cloud::MiniStack;
+use local_cloud::Emulator;
 use pick_day::{Clients, Config, Error, Files, Input, Output, Status, pick_day};
 use posts_table::{Change, Ledger, Operator, Override, Record};
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ struct Office {
 
 impl Office {
     async fn new() -> anyhow::Result<Office> {
-        let account = MiniStack::shared().await.account();
+        let account = Emulator::shared().await.account();
         let aws = account.sdk_config().await;
         let s3 = aws_sdk_s3::Client::new(&aws);
         let dynamodb = aws_sdk_dynamodb::Client::new(&aws);

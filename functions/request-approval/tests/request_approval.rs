@@ -15,7 +15,7 @@ use fakes::{
 };
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
-use local_cloud::{Account, Mail, MiniStack};
+use local_cloud::{Account, Emulator, Mail};
 use posts_table::{Approval, Decision, Image, Record, Verdict};
 use request_approval::{Clients, Config, Error, Input, Output, request_approval};
 use serde_json::{Value, json};
@@ -52,8 +52,8 @@ impl Office {
     }
 
     async fn with(policy: bot_files::Approval, change: impl FnOnce(&mut Value)) -> Office {
-        let account = MiniStack::shared().await.account();
-        account.make_table("posts").await.unwrap();
+        let account = Emulator::shared().await.account();
+        account.create_table("posts").await.unwrap();
         let aws = account.sdk_config().await;
         let config = Config {
             table_name: "posts".to_owned(),

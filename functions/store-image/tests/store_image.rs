@@ -16,7 +16,7 @@ use img_parts::{
     webp::WebP,
 };
 use lambda_runtime::Diagnostic;
-use local_cloud::MiniStack;
+use local_cloud::Emulator;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store_image::{Clients, Config, Error, Input, Output, store_image};
@@ -49,7 +49,7 @@ struct Stored {
 
 impl Darkroom {
     async fn new() -> anyhow::Result<Darkroom> {
-        let account = MiniStack::shared().await.account();
+        let account = Emulator::shared().await.account();
         let aws = account.sdk_config().await;
         let s3 = aws_sdk_s3::Client::new(&aws);
         let image_bucket = format!("store-image-{}", account.id());

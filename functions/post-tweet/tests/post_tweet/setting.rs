@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::ByteStream;
 use fakes::x::{self, Credentials, X};
 use jiff::{SignedDuration, Timestamp};
-use local_cloud::MiniStack;
+use local_cloud::Emulator;
 use post::PostId;
 use post_tweet::{Clients, Config, Error, Image, Input, Output, post_tweet};
 use posts_table::{Arm, Armed, Record, content_hash};
@@ -36,8 +36,8 @@ pub fn secret(credentials: &Credentials) -> Value {
 
 impl Setting {
     pub async fn new() -> Setting {
-        let account = MiniStack::shared().await.account();
-        account.make_table("posts").await.unwrap();
+        let account = Emulator::shared().await.account();
+        account.create_table("posts").await.unwrap();
         let aws = account.sdk_config().await;
         let bucket = format!("pictures-{}", account.id());
         let picture = picture();

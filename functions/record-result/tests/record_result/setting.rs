@@ -7,7 +7,7 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use fakes::lambda;
 use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
-use local_cloud::{Account, Mail, MiniStack};
+use local_cloud::{Account, Emulator, Mail};
 use post::PostId;
 use posts_table::{Claim, Ledger, Record, Table};
 use record_result::{Clients, Config, Error, Input, Output, record_result};
@@ -30,7 +30,7 @@ pub struct Archive {
 
 impl Archive {
     pub async fn new() -> anyhow::Result<Archive> {
-        let account = MiniStack::shared().await.account();
+        let account = Emulator::shared().await.account();
         let aws = account.sdk_config().await;
         let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
         let config = Config {
@@ -39,7 +39,7 @@ impl Archive {
             mail_from: FROM.to_owned(),
             alert_to: vec![ALERTS.to_owned()],
         };
-        account.make_table(&config.table_name).await?;
+        account.create_table(&config.table_name).await?;
         let clients = Clients::new(&aws, &config);
         let bucket = clients.s3.create_bucket().bucket(&config.bot_files_bucket);
         bucket.send().await?;

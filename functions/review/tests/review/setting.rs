@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use fakes::lambda;
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, http::StatusCode, tracing::subscriber};
-use local_cloud::{Account, MiniStack};
+use local_cloud::{Account, Emulator};
 use post::PostId;
 use posts_table::{Approval, AuditLine, Image, OnTimeout, Record, content_hash};
 use review::{Clients, Config, review};
@@ -49,8 +49,8 @@ impl Desk {
 
     pub async fn with(change: impl FnOnce(&mut Approval)) -> Desk {
         keep_log();
-        let account = MiniStack::shared().await.account();
-        account.make_table("posts").await.unwrap();
+        let account = Emulator::shared().await.account();
+        account.create_table("posts").await.unwrap();
         let aws = account.sdk_config().await;
         let config = Config {
             table_name: "posts".to_owned(),

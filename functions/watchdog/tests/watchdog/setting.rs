@@ -10,7 +10,7 @@ use aws_sdk_s3::{
 };
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::Diagnostic;
-use local_cloud::{Account, Mail, MiniStack};
+use local_cloud::{Account, Emulator, Mail};
 use post::PostId;
 use posts_table::{
     Approval, Decide, Decision, Image, OnTimeout, Record, Table, Verdict, content_hash,
@@ -44,8 +44,8 @@ pub struct Yard {
 
 impl Yard {
     pub async fn new() -> Yard {
-        let account = MiniStack::shared().await.account();
-        account.make_table("posts").await.unwrap();
+        let account = Emulator::shared().await.account();
+        account.create_table("posts").await.unwrap();
         let aws = account.sdk_config().await;
         let config = Config {
             table_name: "posts".to_owned(),

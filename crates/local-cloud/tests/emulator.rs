@@ -1,12 +1,12 @@
 //! The emulator starts, keeps accounts apart and leaves nothing behind.
 
-use local_cloud::{Account, MiniStack, Options};
+use local_cloud::{Account, Emulator, Options};
 
 #[tokio::test]
 async fn two_accounts_do_not_see_each_others_tables() {
-    let ministack = MiniStack::shared().await;
+    let ministack = Emulator::shared().await;
     let (one, other) = (ministack.account(), ministack.account());
-    one.make_table("posts").await.unwrap();
+    one.create_table("posts").await.unwrap();
     let tables = async |account: &Account| {
         aws_sdk_dynamodb::Client::new(&account.sdk_config().await)
             .list_tables()
@@ -22,7 +22,7 @@ async fn two_accounts_do_not_see_each_others_tables() {
 
 #[tokio::test]
 async fn nothing_listens_after_a_stop() {
-    let ministack = MiniStack::start(Options::default()).await.unwrap();
+    let ministack = Emulator::start(Options::default()).await.unwrap();
     let address = ministack.url().strip_prefix("http://").unwrap().to_owned();
     assert!(std::net::TcpStream::connect(&address).is_ok());
     ministack.stop().await.unwrap();

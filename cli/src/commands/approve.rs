@@ -1,0 +1,32 @@
+//! `spooky approve`.
+
+use approvals::Answer;
+use clap::Args;
+
+use super::decision::DecisionArgs;
+use crate::target::Target;
+
+/// Approve a post, perhaps with other texts, under the rules of the approval page.
+#[derive(Debug, Args)]
+pub struct Approve {
+    #[command(flatten)]
+    decision: DecisionArgs,
+    /// Another caption than the one that was presented.
+    #[arg(long)]
+    caption: Option<String>,
+    /// Another alt text than the one that was presented.
+    #[arg(long)]
+    alt_text: Option<String>,
+}
+
+impl Approve {
+    pub(crate) async fn run(self, target: &Target) -> anyhow::Result<()> {
+        let (caption, alt_text) = (self.caption, self.alt_text);
+        self.decision
+            .decide(target, |approval| Answer::Approve {
+                caption: caption.unwrap_or_else(|| approval.caption.clone()),
+                alt_text: alt_text.unwrap_or_else(|| approval.alt_text.clone()),
+            })
+            .await
+    }
+}

@@ -1,0 +1,113 @@
+//! What `approve`, `regenerate` and `reject` share: the approval page in a terminal.
+
+use anyhow::{Context, bail, ensure};
+use approvals::{Answer, Clients, Outcome, Problems, Standing, decide};
+use clap::Args;
+use jiff::Timestamp;
+use post::PostId;
+use posts_table::{Approval, Decision, POLICY};
+use serde_json::json;
+
+use crate::{target::Target, terminal::print};
+
+/// The post to decide on, and the operator.
+#[derive(Debug, Args)]
+pub(crate) struct DecisionArgs {
+    /// The post, bot/date/slot.
+    post: PostId,
+    /// Your name, for the record.
+    #[arg(long, env = "USER")]
+    by: String,
+    /// Answer with one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl DecisionArgs {
+    /// Decides under the rules of the approval page.
+    pub(crate) async fn decide(
+        self,
+        target: &Target,
+        answer: impl FnOnce(&Approval) -> Answer,
+    ) -> anyhow::Result<()> {
+        let by = self.by.trim();
+        ensure!(
+            !by.is_empty() && by != POLICY,
+            "--by has to be your name: a decision carries it"
+        );
+        let deployment = target.deployment().await?;
+        let clients = Clients {
+            table: deployment.table.clone(),
+            sfn: deployment.sfn.clone(),
+        };
+        let approvals = deployment.table.approvals(&self.post).await?;
+        let approval = approvals.last().with_context(|| {
+            format!(
+                "nobody was asked about {}; see `spooky approvals`",
+                self.post
+            )
+        })?;
+        let answer = answer(approval);
+        let outcome = decide(
+            &clients,
+            Timestamp::now(),
+            &self.post,
+            approval,
+            &approval.presented_hash,
+            by,
+            &answer,
+        )
+        .await?;
+        match outcome {
+            Outcome::Counts(decision) if self.json => print(&json!(decision).to_string()),
+            Outcome::Counts(decision) => print(&format!(
+                "{}: {} by {}",
+                self.post,
+                decision.verdict.name(),
+                decision.by
+            )),
+            Outcome::Refused(standing) => {
+                bail!("{} was not decided: {}", self.post, why(&standing))
+            }
+            Outcome::OtherContent => bail!(
+                "{} was not decided: other content is presented by now; look at it with `spooky show {}`",
+                self.post,
+                self.post
+            ),
+            Outcome::Problems(problems) => {
+                bail!(
+                    "{} was not decided: {}",
+                    self.post,
+                    problem_summary(&problems)
+                )
+            }
+        }
+    }
+}
+
+fn why(standing: &Standing) -> String {
+    match standing {
+        Standing::Decided(Decision { by, at, verdict }) => {
+            format!("{by} decided at {at}: {}", verdict.name())
+        }
+        Standing::Closed | Standing::Open => "decisions are closed".to_owned(),
+        Standing::Paused(reason) if reason.is_empty() => "the bot is paused".to_owned(),
+        Standing::Paused(reason) => format!("the bot is paused: {reason}"),
+        Standing::ExecutionEnded(status) => {
+            format!("its execution has ended ({status}); redrive it first")
+        }
+    }
+}
+
+fn problem_summary(problems: &Problems) -> String {
+    [
+        ("--caption", &problems.caption),
+        ("--alt-text", &problems.alt_text),
+        ("--note", &problems.note),
+        ("--reason", &problems.reason),
+    ]
+    .into_iter()
+    .filter_map(|(name, problem)| Some(format!("{name}: {}", problem.as_ref()?)))
+    .collect::<Vec<_>>()
+    .join("; ")
+}

@@ -1,0 +1,26 @@
+//! `spooky regenerate`.
+
+use approvals::Answer;
+use clap::Args;
+
+use super::decision::DecisionArgs;
+use crate::target::Target;
+
+/// Ask for another picture of a post.
+#[derive(Debug, Args)]
+pub struct Regenerate {
+    #[command(flatten)]
+    decision: DecisionArgs,
+    /// What it should be like.
+    #[arg(long, default_value = "")]
+    note: String,
+}
+
+impl Regenerate {
+    pub(crate) async fn run(self, target: &Target) -> anyhow::Result<()> {
+        let note = self.note;
+        self.decision
+            .decide(target, |_| Answer::Regenerate { note })
+            .await
+    }
+}

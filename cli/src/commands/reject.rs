@@ -1,0 +1,26 @@
+//! `spooky reject`.
+
+use approvals::Answer;
+use clap::Args;
+
+use super::decision::DecisionArgs;
+use crate::target::Target;
+
+/// Refuse a post.
+#[derive(Debug, Args)]
+pub struct Reject {
+    #[command(flatten)]
+    decision: DecisionArgs,
+    /// Why; it is kept in the record.
+    #[arg(long)]
+    reason: String,
+}
+
+impl Reject {
+    pub(crate) async fn run(self, target: &Target) -> anyhow::Result<()> {
+        let reason = self.reason;
+        self.decision
+            .decide(target, |_| Answer::Reject { reason })
+            .await
+    }
+}

@@ -1,0 +1,33 @@
+//! `spooky skip`.
+
+use bot_files::Change as Wish;
+use clap::Args;
+use post::PostId;
+
+use super::override_::set_or_undo;
+use crate::{args::OperatorArgs, target::Target};
+
+/// Post nothing in a slot to come.
+#[derive(Debug, Args)]
+pub struct Skip {
+    /// The post, bot/date/slot.
+    post: PostId,
+    /// Why; the record says so.
+    #[arg(long, required_unless_present = "undo")]
+    reason: Option<String>,
+    /// Take back what was set for the slot.
+    #[arg(long)]
+    undo: bool,
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
+impl Skip {
+    pub(crate) async fn run(self, target: &Target) -> anyhow::Result<()> {
+        let wish = match (self.undo, &self.reason) {
+            (false, Some(reason)) => Some(Wish::Skip(reason.clone())),
+            _ => None,
+        };
+        set_or_undo(target, &self.post, wish, self.reason, &self.operator).await
+    }
+}

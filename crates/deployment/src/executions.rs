@@ -1,0 +1,221 @@
+//! Starts executions, follows them, and reads their states.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{Deployment, aws_context};
+
+impl Deployment {
+    /// Starts an execution and gives its ARN.
+    pub async fn start(&self, input: &Value) -> anyhow::Result<String> {
+        let started = self
+            .sfn
+            .start_execution()
+            .state_machine_arn(&self.state_machine_arn)
+            .input(input.to_string())
+            .send()
+            .await
+            .map_err(|e| aws_context("starting the execution", e))?;
+        Ok(started.execution_arn)
+    }
+
+    /// Waits until an execution has ended. `entered` is told each state as it is entered.
+    pub async fn wait(
+        &self,
+        execution: &str,
+        entered: impl FnMut(&str),
+    ) -> anyhow::Result<EndedExecution> {
+        self.wait_for(execution, 0, 0, entered).await
+    }
+
+    /// Waits until an execution has ended that was redriven so often and had been in so many states before.
+    pub async fn wait_for(
+        &self,
+        execution: &str,
+        redrives: i32,
+        mut told: usize,
+        mut entered: impl FnMut(&str),
+    ) -> anyhow::Result<EndedExecution> {
+        // AWS counts requests, and a person does not look ten times a second.
+        let pause = Duration::from_millis(match self.is_local() {
+            true => 100,
+            false => 1000,
+        });
+        // What AWS says of an execution may be some seconds old: that it is not there, or that it has ended when it
+        // was just redriven.
+        let mut unseen = 0;
+        loop {
+            let now = self
+                .sfn
+                .describe_execution()
+                .execution_arn(execution)
+                .send();
+            let now = match now.await {
+                Ok(now) if now.redrive_count.unwrap_or(0) >= redrives => now,
+                Err(e)
+                    if !e
+                        .as_service_error()
+                        .is_some_and(|e| e.is_execution_does_not_exist()) =>
+                {
+                    return Err(aws_context("describing the execution", e));
+                }
+                _ if unseen < 30 => {
+                    unseen += 1;
+                    tokio::time::sleep(pause).await;
+                    continue;
+                }
+                Ok(_) => {
+                    return Err(anyhow!(
+                        "{execution} was redriven, and AWS does not show it"
+                    ));
+                }
+                Err(e) => return Err(aws_context("describing the execution", e)),
+            };
+            let states = self.states(execution).await?;
+            for state in states.iter().skip(told) {
+                entered(&state.name);
+            }
+            told = states.len();
+            if now.status != ExecutionStatus::Running {
+                let output = now
+                    .output
+                    .as_deref()
+                    .map(serde_json::from_str)
+                    .transpose()?;
+                return Ok(EndedExecution {
+                    execution: execution.to_owned(),
+                    status: now.status.as_str().to_owned(),
+                    error: now.error,
+                    cause: now.cause,
+                    output: output.unwrap_or(Value::Null),
+                    states,
+                });
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// The states of an execution in the order they were entered.
+    pub async fn states(&self, execution: &str) -> anyhow::Result<Vec<StateVisit>> {
+        let mut events = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self
+                .sfn
+                .get_execution_history()
+                .execution_arn(execution)
+                .max_results(1000)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| aws_context("reading the execution's history", e))?;
+            events.extend(page.events);
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+        }
+        Ok(states_of(&events))
+    }
+}
+
+/// An execution that has ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct EndedExecution {
+    /// Its ARN.
+    pub execution: String,
+    /// `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`.
+    pub status: String,
+    /// The error name of a failed one.
+    pub error: Option<String>,
+    /// What the failed state said.
+    pub cause: Option<String>,
+    /// The state document at the end.
+    pub output: Value,
+    /// Its states.
+    pub states: Vec<StateVisit>,
+}
+
+impl EndedExecution {
+    /// How it ended, in a line.
+    pub fn summary(&self) -> String {
+        let record = &self.output["record"];
+        let outcome = record["outcome"].as_str().unwrap_or(&self.status);
+        let why = record["reason"].as_str().or(self.cause.as_deref());
+        match why {
+            Some(why) => format!("{outcome} {why}"),
+            None => outcome.to_owned(),
+        }
+    }
+
+    /// Where and why it failed, in a line. One that was stopped or has timed out has no error of its own.
+    pub fn failure_summary(&self) -> String {
+        let state = self.states.last().map_or("no state", |state| &state.name);
+        let error = self.error.as_deref().unwrap_or(&self.status);
+        match &self.cause {
+            Some(cause) => format!("in {state}: {error} {cause}"),
+            None => format!("in {state}: {error}"),
+        }
+    }
+}
+
+/// A state of an execution.
+#[derive(Clone, Debug, Serialize)]
+pub struct StateVisit {
+    /// Its name.
+    pub name: String,
+    /// How often its task was tried; 1 for a state without a task.
+    pub attempts: u32,
+    /// How long it took, in milliseconds; absent while it runs, or if it failed.
+    pub milliseconds: Option<i64>,
+    #[serde(skip)]
+    entered: i64,
+}
+
+fn states_of(events: &[HistoryEvent]) -> Vec<StateVisit> {
+    let at = |event: &HistoryEvent| event.timestamp.to_millis().unwrap_or(0);
+    let mut states: Vec<StateVisit> = Vec::new();
+    for event in events {
+        if let Some(details) = event.state_entered_event_details() {
+            states.push(StateVisit {
+                name: details.name().to_owned(),
+                attempts: 0,
+                milliseconds: None,
+                entered: at(event),
+            });
+        } else if let Some(state) = states.last_mut() {
+            if matches!(
+                event.r#type,
+                HistoryEventType::TaskScheduled | HistoryEventType::LambdaFunctionScheduled
+            ) {
+                state.attempts += 1;
+            } else if event.state_exited_event_details().is_some() {
+                state.milliseconds = Some(at(event) - state.entered);
+            }
+        }
+    }
+    for state in &mut states {
+        state.attempts = state.attempts.max(1);
+    }
+    states
+}
+
+/// The input of an ad-hoc run.
+pub fn ad_hoc(bot: &str, date: jiff::civil::Date, slot: u32) -> Value {
+    json!({"bot": bot, "slot": slot, "date": date.to_string()})
+}
+
+/// The input of a dry run.
+pub fn dry_run(bot: &str, date: jiff::civil::Date, slot: u32) -> Value {
+    json!({"bot": bot, "slot": slot, "date": date.to_string(), "dryRun": true})
+}
+
+/// The input that a schedule gives.
+pub fn scheduled(bot: &str, slot: u32, at: Timestamp) -> Value {
+    json!({"bot": bot, "slot": slot, "scheduledTime": at.to_string()})
+}
