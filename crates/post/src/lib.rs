@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+pub mod errors;
 mod execution_input;
 mod outcome;
 mod post_id;
+mod remedy;
 
+pub use errors::{Entry, ErrorName, TaskState};
 pub use execution_input::{
     ExecutionInput, InvalidInput, MAX_LEAD, NoStart, When, lead_text, start_of_slot,
 };
 pub use outcome::Outcome;
 pub use post_id::{DRY_RUN_KEPT, InvalidPostId, PostId, is_bot_name};
+pub use remedy::Remedy;
