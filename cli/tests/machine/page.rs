@@ -1,11 +1,14 @@
-//! The approval page in a real browser, from the link of the mail to the tweet.
+//! The approval page in a browser, from the link in the email to the tweet.
 
 use std::path::Path;
 
 use serde_json::json;
 use test_kit::browser::{Browser, Options, Page};
 
-use crate::approval::{Waiting, link, outcome};
+use crate::{
+    approval::{Waiting, link, outcome},
+    setting::until,
+};
 
 fn phone() -> Options {
     Options {
@@ -20,60 +23,57 @@ async fn open(waiting: &Waiting, options: &Options) -> Page {
     let browser = Browser::shared().await;
     let mails = waiting.machine.mails(1).await;
     let page = browser.page(options).await.unwrap();
-    // A busy emulator is asked again, as a person would.
-    for _ in 0..3 {
-        page.open(&link(&mails[0].body_text)).await.unwrap();
-        if page.status().is_some_and(|status| status < 500) {
-            break;
-        }
-    }
+    let url = link(&mails[0].body_text);
+    // A busy emulator answers with an error, and a person would reload the page.
+    until("the approval page", async || {
+        page.open(&url).await.unwrap();
+        page.status().filter(|status| *status < 500)
+    })
+    .await;
     assert_eq!(page.status(), Some(200), "{}", page.html().await.unwrap());
     page
 }
 
-/// Keeps a picture of the page for whoever wants to look.
+/// Keeps a screenshot under the target directory for people to look at.
 async fn keep(page: &Page, name: &str) {
     let picture = page.screenshot().await.unwrap();
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(path, picture).unwrap();
 }
 
-/// Whether the first picture of the page is there, and wider than so many pixels.
+/// Waits for the first picture of the page, which is wider than this.
 async fn has_picture(page: &Page, width: u32) {
-    let is_there =
-        format!("document.images[0].complete && document.images[0].naturalWidth > {width}");
-    // In one of ten runs of all tests it did not come from the emulator, and a browser does not ask twice by itself.
-    let mut shown = page.wait_until(&is_there).await;
-    for _ in 0..2 {
-        if shown.is_err() {
-            let again = "document.images[0].src = document.images[0].src";
-            page.eval(again).await.unwrap();
-            shown = page.wait_until(&is_there).await;
-        }
-    }
+    // A busy emulator drops a picture, and a browser does not retry, so a failed one is requested again.
+    let is_shown = format!(
+        "(image => {{
+            if (image.complete && !image.naturalWidth) image.src = image.src;
+            return image.complete && image.naturalWidth > {width};
+        }})(document.images[0])"
+    );
+    let shown = page.wait_until(&is_shown).await;
     assert!(shown.is_ok(), "{shown:?} {:?}", page.complaints());
 }
 
-/// Whether the page is as wide as its window and its picture is there.
+/// Checks that the page fits its window, shows its picture and has no errors.
 async fn is_whole(page: &Page) {
     let fits = "document.documentElement.scrollWidth <= window.innerWidth";
     assert_eq!(page.eval(fits).await.unwrap(), json!(true));
     has_picture(page, 500).await;
-    // Chromium complains of every answer that is no success, and of what the page should mend.
+    // Chromium reports every error status too, which are expected, and the page's own errors, which are not.
     let mut complaints = page.complaints();
     complaints.retain(|complaint| !complaint.starts_with("Failed to load resource"));
     assert!(complaints.is_empty(), "{complaints:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_phone_the_caption_is_edited_and_approved_and_a_second_tab_is_told() {
+async fn on_a_phone_the_caption_is_edited_and_approved_and_a_second_tab_is_rejected() {
     let waiting = Waiting::new(&[]).await;
     let page = open(&waiting, &phone()).await;
     let second = open(&waiting, &phone()).await;
     is_whole(&page).await;
     keep(&page, "approval-phone.png").await;
 
-    // What X would refuse comes back with what was typed.
+    // The page rejects what X would reject, and keeps what was typed.
     page.fill("#caption", "Mind the ghost of @somebody 👻")
         .await
         .unwrap();
@@ -108,12 +108,12 @@ async fn on_a_phone_the_caption_is_edited_and_approved_and_a_second_tab_is_told(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_mail_shows_the_picture_and_fits_a_phone() {
+async fn the_email_shows_the_picture_and_fits_a_phone() {
     let waiting = Waiting::new(&[]).await;
     let mails = waiting.machine.mails(1).await;
     let browser = Browser::shared().await;
     let page = browser.page(&phone()).await.unwrap();
-    // As a mail program on the web would show it.
+    // A webmail client shows it as a page.
     let html = axum::response::Html(mails[0].body_html.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -131,7 +131,7 @@ async fn the_mail_shows_the_picture_and_fits_a_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_keyboard_alone_in_the_dark_and_without_javascript_it_is_rejected() {
+async fn a_post_is_rejected_by_keyboard_alone_in_dark_mode_without_javascript() {
     let waiting = Waiting::new(&[]).await;
     let options = Options {
         javascript: false,
@@ -141,7 +141,7 @@ async fn with_the_keyboard_alone_in_the_dark_and_without_javascript_it_is_reject
     let page = open(&waiting, &options).await;
     let focused = "document.activeElement.id || document.activeElement.value || document.activeElement.textContent.trim()";
     let mut order = Vec::new();
-    // Caption, alt text, approve, the two that unfold.
+    // Caption, alt text, approve, and the two that unfold.
     for _ in 0..5 {
         page.press("Tab").await.unwrap();
         order.push(page.eval(focused).await.unwrap());

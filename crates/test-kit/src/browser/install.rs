@@ -1,4 +1,4 @@
-//! Where Chromium is, or how it comes here.
+//! Finds Chromium, or installs it.
 
 use std::{
     env,
@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use sha2::{Digest, Sha256};
 
-/// What is installed where there is no Chromium, with the integrity of every package.
+/// What npm installs if the machine has no Chromium, with the integrity of every package.
 const FILES: [(&str, &str); 4] = [
     ("package.json", include_str!("../../chromium/package.json")),
     (
@@ -29,7 +29,7 @@ const NAMES: [&str; 5] = [
     "chromium-browser",
 ];
 
-/// Where macOS keeps applications, which are not on the PATH.
+/// The applications of macOS, which are not on the PATH.
 const APPLICATIONS: [&str; 2] = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -39,17 +39,16 @@ const APPLICATIONS: [&str; 2] = [
 pub(crate) enum Chromium {
     /// The program of this machine.
     Present(PathBuf),
-    /// The one of the npm package, in the folder with its libraries and fonts.
+    /// The one from npm, in a folder with its libraries and fonts.
     Installed(PathBuf),
 }
 
-/// Finds a Chromium, or installs one.
 pub(crate) fn chromium() -> anyhow::Result<Chromium> {
     if let Some(named) = env::var_os("CHROMIUM").filter(|named| !named.is_empty()) {
         let program = PathBuf::from(named);
         ensure!(
             program.is_file(),
-            "CHROMIUM names no file: {}",
+            "CHROMIUM is not a file: {}. Set it to the program, or unset it",
             program.display()
         );
         return Ok(Chromium::Present(program));
@@ -62,13 +61,13 @@ pub(crate) fn chromium() -> anyhow::Result<Chromium> {
     {
         return Ok(Chromium::Present(program));
     }
-    let advice = "a test with pages needs a browser: install Chromium or Chrome so that `chromium` is on the PATH, or let the variable CHROMIUM name the program";
+    let advice = "the tests of pages need a browser: install Chromium or Chrome so that it is on the PATH, or set CHROMIUM to the program";
     // The package has no build for anything else.
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         bail!("{advice}");
     }
     if on_path("npm").is_none() || on_path("node").is_none() {
-        bail!("{advice}; or install Node.js with npm, and one is installed by itself");
+        bail!("{advice}; or install Node.js with npm, and the tests install Chromium");
     }
     Ok(Chromium::Installed(install()?))
 }
@@ -79,8 +78,8 @@ fn on_path(name: &str) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// Whether it runs confined by snap, where it sees neither our temporary directory nor, always, our pipe.
-/// On Ubuntu `chromium-browser` is a script that calls it.
+/// Whether snap confines it, so that it has no access to the temporary directory and not always to the pipe.
+/// On Ubuntu `chromium-browser` is a script that calls snap.
 fn is_snap(program: &Path) -> bool {
     let Ok(real) = program.canonicalize() else {
         return false;
@@ -92,7 +91,7 @@ fn is_snap(program: &Path) -> bool {
     program.starts_with("/snap") || real.ends_with("snap") || script(&real)
 }
 
-/// The folder with the unpacked Chromium in it, made if it is not there.
+/// The folder of the unpacked Chromium, created if it is missing.
 fn install() -> anyhow::Result<PathBuf> {
     let mut hash = Sha256::new();
     for (name, text) in FILES {
@@ -104,12 +103,12 @@ fn install() -> anyhow::Result<PathBuf> {
         .map(|b| format!("{b:02x}"))
         .collect();
     let home = target_directory().join("browser");
-    fs::create_dir_all(&home).with_context(|| format!("making {}", home.display()))?;
-    // Chromium is told of it by variables, which do not know where cargo was started.
+    fs::create_dir_all(&home).with_context(|| format!("creating {}", home.display()))?;
+    // The environment of Chromium names it, which does not know where cargo was started.
     let home = home.canonicalize()?;
     let folder = home.join(hash);
     let ready = folder.join("ready");
-    // Test binaries that run side by side install it once.
+    // Test binaries that run in parallel install it once.
     let lock = File::create(home.join("lock"))?;
     lock.lock().context("waiting for another installation")?;
     if ready.exists() {
@@ -127,7 +126,7 @@ fn install() -> anyhow::Result<PathBuf> {
         Command::new("npm")
             .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
             .current_dir(&folder),
-        "installing Chromium, which needs the npm registry this once",
+        "installing Chromium from the npm registry",
     )?;
     run(
         Command::new("node")
@@ -141,7 +140,6 @@ fn install() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Where cargo builds.
 fn target_directory() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
         Some(directory) => PathBuf::from(directory),

@@ -1,16 +1,16 @@
-//! A headless Chromium.
+//! A headless Chromium, driven over DevTools.
 
 mod connection;
 mod install;
 mod key;
 mod page;
+mod state;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::Arc,
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -18,20 +18,18 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use connection::{Connection, text};
+use connection::Connection;
 use install::Chromium;
 pub use page::{Options, Page};
 
-/// How long Chromium may take until it answers.
-const START: Duration = Duration::from_secs(60);
+/// How long anything may take. It only ends what would hang forever, so it allows for a machine that is very busy.
+const LIMIT: Duration = Duration::from_mins(5);
 
-/// How long it may take to end by itself.
-const END: Duration = Duration::from_secs(10);
-
-/// Runs Chromium with the pipes where it looks for them, and deletes its files after it, however the test went.
+/// Runs Chromium with the pipes at the file descriptors where it looks for them, and deletes its files after it has
+/// ended, also when the test process was killed.
 ///
-/// All of its processes can write to the pipe that `cat` reads, so that ends when the last of them has.
-/// The second `cat` goes on where the first could not, because the test process is gone.
+/// All processes of Chromium can write to the pipe that `cat` reads, so `cat` ends when the last of them has.
+/// The second `cat` continues where the first fails because the test process is gone.
 const SUPERVISOR: &str = r#"files=$1
 shift
 { "$@" 3<&0 4>&5 5>&- </dev/null 2>&1 | { cat >&2; cat >/dev/null; } 5>&-; } 5>&1
@@ -39,13 +37,13 @@ rm -rf "$files""#;
 
 const FLAGS: &[&str] = &[
     "--headless",
-    // Chromium ends by itself when this pipe is closed. There is no port that another program could open or take.
+    // Chromium ends when this pipe is closed. There is no port that another program could open or take.
     "--remote-debugging-pipe",
-    // The sandbox keeps hostile pages in, and the tests open only their own. It works neither as root nor in most
-    // containers, nor for a Chromium outside of its package where the system restricts user namespaces, as Ubuntu does.
+    // The sandbox contains hostile pages, and the tests open only their own. It works neither as root, nor in most
+    // containers, nor outside of Chromium's package on systems that restrict user namespaces, such as Ubuntu.
     "--no-sandbox",
     "--no-zygote",
-    // No connection leaves the machine: no name is looked up, no other address is connected to.
+    // Chromium connects to this machine and to nothing else.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1, EXCLUDE [::1]",
     "--no-proxy-server",
     "--disable-background-networking",
@@ -64,7 +62,7 @@ const FLAGS: &[&str] = &[
     "--no-pings",
     "--password-store=basic",
     "--use-mock-keychain",
-    // Pages look the same and run as fast whatever else the machine does.
+    // Pages look the same and run at the same speed, whatever else the machine does.
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
@@ -76,98 +74,55 @@ const FLAGS: &[&str] = &[
     "--disable-gpu",
 ];
 
-/// A running Chromium. It ends when this is dropped, or the process ends, and leaves no file behind.
+/// A running Chromium. It ends with the process that started it, and leaves no file behind.
 #[derive(Debug)]
 pub struct Browser {
     connection: Arc<Connection>,
-    supervisor: Child,
-    version: String,
-    brings_fonts: bool,
-    // Deleted after the process has ended.
-    files: TempDir,
+    files: PathBuf,
 }
 
 impl Browser {
-    /// Finds Chromium or installs it, starts it with a fresh profile, and waits until it answers.
-    pub async fn start() -> anyhow::Result<Browser> {
-        let chromium = tokio::task::spawn_blocking(install::chromium).await??;
-        let files = TempDir::with_prefix("spooky-browser-")?;
-        let mut supervisor = command(&chromium, files.path())
-            .spawn()
-            .context("starting Chromium")?;
-        let pipes = (
-            supervisor.stdin.take(),
-            supervisor.stdout.take(),
-            supervisor.stderr.take(),
-        );
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-            anyhow::bail!("starting Chromium: it has no pipes");
-        };
-        // From here on it is ended whatever happens.
-        let mut browser = Browser {
-            connection: Connection::new(stdin, stdout, stderr),
-            supervisor,
-            version: String::new(),
-            brings_fonts: matches!(chromium, Chromium::Installed(_)),
-            files,
-        };
-        let version = browser
-            .connection
-            .call(None, "Browser.getVersion", json!({}), START)
-            .await
-            .with_context(|| format!("starting {}", program(&chromium).display()))?;
-        browser.version = text(&version, "product")?;
-        Ok(browser)
-    }
-
-    /// The browser that all tests of a process share.
+    /// The browser that all tests of a process share. The first call finds or installs Chromium and starts it.
+    ///
+    /// # Panics
+    ///
+    /// If Chromium cannot be installed or started.
     pub async fn shared() -> &'static Browser {
         static SHARED: OnceCell<Browser> = OnceCell::const_new();
-        SHARED
-            .get_or_init(async || match Browser::start().await {
-                Ok(browser) => browser,
-                Err(error) => panic!("{error:#}"),
-            })
-            .await
+        let start = async || match Browser::start().await {
+            Ok(browser) => browser,
+            Err(error) => panic!("{error:#}"),
+        };
+        SHARED.get_or_init(start).await
     }
 
-    /// Opens an empty page with a profile of its own: no page sees the cookies of another.
+    async fn start() -> anyhow::Result<Browser> {
+        let chromium = tokio::task::spawn_blocking(install::chromium).await??;
+        let files = TempDir::with_prefix("spooky-browser-")?;
+        let supervisor = command(&chromium, files.path()).spawn();
+        let supervisor = supervisor.context("starting Chromium")?;
+        // From here on the supervisor deletes them.
+        let files = files.keep();
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (supervisor.stdin, supervisor.stdout, supervisor.stderr)
+        else {
+            anyhow::bail!("starting Chromium: it has no pipes");
+        };
+        let connection = Connection::new(stdin, stdout, stderr);
+        let answer = connection.call(None, "Browser.getVersion", json!({})).await;
+        answer.with_context(|| format!("starting {}", program(&chromium).display()))?;
+        Ok(Browser { connection, files })
+    }
+
+    /// Opens an empty page with a profile for itself: pages do not share cookies.
     pub async fn page(&self, options: &Options) -> anyhow::Result<Page> {
-        Page::new(self.connection.clone(), options)
-            .await
-            .context("opening a page")
+        let page = Page::new(self.connection.clone(), options).await;
+        page.context("opening a page")
     }
 
-    /// Its name and version, such as `HeadlessChrome/153.0.8010.0`.
-    pub fn version(&self) -> &str {
-        &self.version
-    }
-
-    /// Whether it is the one that is installed by itself, which has fonts of its own. The fonts of others may lack emoji.
-    pub fn brings_fonts(&self) -> bool {
-        self.brings_fonts
-    }
-
-    /// The folder of its profile, which is there as long as it runs.
-    pub fn directory(&self) -> &Path {
-        self.files.path()
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        self.connection.close();
-        let started = Instant::now();
-        while let Ok(None) = self.supervisor.try_wait() {
-            if started.elapsed() > END {
-                // Without unsafe code or another crate, only a shell can end a group.
-                let group = format!("kill -KILL -{}", self.supervisor.id());
-                let _ = Command::new("sh").args(["-c", &group]).status();
-                let _ = self.supervisor.wait();
-                break;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
+    /// The folder of its profile, which exists as long as Chromium runs.
+    pub fn files(&self) -> &Path {
+        &self.files
     }
 }
 
@@ -194,7 +149,7 @@ fn command(chromium: &Chromium, files: &Path) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     if let Chromium::Installed(folder) = chromium {
-        // Nothing of the machine's or the user's settings and libraries, and nothing written to the user's home.
+        // No settings or libraries of the machine or the user, and no file in the user's home.
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -202,16 +157,16 @@ fn command(chromium: &Chromium, files: &Path) -> Command {
             .env("TMPDIR", files)
             .env("LD_LIBRARY_PATH", folder.join("al2023").join("lib"))
             .env("FONTCONFIG_FILE", folder.join("fonts.conf"))
-            // Reading the fonts takes longer than all else, so what was read is kept.
+            // Reading the fonts is the slowest part of a start, so the result is kept.
             .env("XDG_CACHE_HOME", folder.join("cache"));
     }
-    // Times and the fields for them look the same everywhere too.
+    // Times look the same on every machine.
     command
         .env("TZ", "UTC")
-        .env("LANG", "en_GB.UTF-8")
-        .env("LANGUAGE", "en_GB")
+        .env("LANG", "en_US.UTF-8")
+        .env("LANGUAGE", "en_US")
         .env_remove("LC_ALL");
-    // Ctrl-C in a terminal reaches every process of a group; the closing of the pipe decides when Chromium ends.
+    // Ctrl-C in a terminal reaches every process of a group, and only the closed pipe is to end Chromium.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command
