@@ -69,7 +69,7 @@ enum Command {
     /// Show whether a bot is paused, its overrides, and the posts that may or may not be on X.
     Status(status::Status),
     /// Check a deployment from end to end, without posting, generating, mailing or changing anything.
-    Doctor(doctor::Doctor),
+    Doctor(commands::doctor::Doctor),
     /// Show what a month has cost and reserved, and what the caps leave.
     Costs(costs::Costs),
 }

@@ -9,6 +9,7 @@ pub(crate) mod costs;
 pub(crate) mod decision;
 pub(crate) mod delete;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod estimate;
 pub(crate) mod local;
 pub(crate) mod override_;

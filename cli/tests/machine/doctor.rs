@@ -54,17 +54,17 @@ async fn a_deployment_that_is_well_is_said_to_be_and_nothing_is_done_to_it() {
         "bot.toml",
         "calendar.toml",
         "calendar",
-        "mail sender",
-        "mail receivers",
+        "email sender",
+        "email recipients",
         "schedules",
-        "switch",
-        "posts in doubt",
+        "pause flag",
+        "unconfirmed posts",
     ] {
         assert_eq!(checks[what].0, "ok", "{what}: {:?}", checks[what]);
     }
     let lines = terminal.spooky(&["doctor"]).await.ok();
     assert!(
-        lines.contains("ok    switch: spooky-days is not paused"),
+        lines.contains("ok    pause flag: spooky-days is not paused"),
         "{lines}"
     );
     assert!(machine.x.tweets().is_empty());
@@ -182,7 +182,7 @@ async fn each_thing_that_is_wrong_is_named_with_its_fix() {
         (
             "function store-image",
             "fail",
-            "its alias live, is not there",
+            "its alias live, does not exist",
         ),
         (
             "function post-tweet",
@@ -210,15 +210,19 @@ async fn each_thing_that_is_wrong_is_named_with_its_fix() {
             "fail",
             "marked for deletion",
         ),
-        ("secret daily-post-local/openai", "fail", "it is not there"),
+        (
+            "secret daily-post-local/openai",
+            "fail",
+            "it does not exist",
+        ),
         ("rule on failed executions", "fail", "is disabled"),
-        ("bot.toml", "warn", "not that of this checkout"),
-        ("mail sender", "fail", "is not verified"),
-        ("mail receivers", "fail", "owner@example.org"),
-        ("switch", "warn", "a storm"),
+        ("bot.toml", "warn", "not the same as in this checkout"),
+        ("email sender", "fail", "is not verified"),
+        ("email recipients", "fail", "owner@example.org"),
+        ("pause flag", "warn", "a storm"),
         ("budget", "warn", "are left today"),
-        ("posts in doubt", "warn", "spooky-days/2026-10-30/1"),
-        ("calendar.toml", "ok", "that of this checkout"),
+        ("unconfirmed posts", "warn", "spooky-days/2026-10-30/1"),
+        ("calendar.toml", "ok", "the same as in this checkout"),
         ("function pick-day", "ok", ""),
     ] {
         let there = &checks[what];
@@ -279,7 +283,11 @@ async fn on_aws_the_schedules_are_held_against_the_bots_file() {
     let found = doctor().await;
     for what in ["schedule of slot 1", "schedule of the watchdog"] {
         assert_eq!(found[what].0, "fail", "{what}");
-        assert!(found[what].1.contains("there is none"), "{:?}", found[what]);
+        assert!(
+            found[what].1.contains("it does not exist"),
+            "{:?}",
+            found[what]
+        );
     }
     let (zone, on) = ("America/New_York", ScheduleState::Enabled);
     let input = json!({"bot": BOT, "slot": 1, "scheduledTime": "<aws.scheduler.scheduled-time>"})
@@ -311,23 +319,23 @@ async fn on_aws_the_schedules_are_held_against_the_bots_file() {
             "UTC",
             on.clone(),
             "fail",
-            "is in UTC, and bot.toml in America/New_York",
+            "is in UTC, and bot.toml is in America/New_York",
         ),
         (
             "cron(0 8 ? * MON-FRI *)",
             zone,
             on.clone(),
             "fail",
-            "by bot.toml the slot starts at 06:00",
+            "according to bot.toml the slot starts at 06:00",
         ),
         (
             "cron(0 6 ? * SAT *)",
             zone,
             on.clone(),
             "fail",
-            "by bot.toml",
+            "according to bot.toml",
         ),
-        ("rate(1 day)", zone, on, "fail", "no time of each week"),
+        ("rate(1 day)", zone, on, "fail", "not a weekly time"),
         (
             "cron(0 6 ? * MON-FRI *)",
             zone,

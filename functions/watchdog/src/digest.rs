@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use notifications::{REDRIVABLE, Step};
 use post::PostId;
 use posts_table::Ledger;
+use probes::Status;
 
 use crate::{
-    Folder, Sweep, Verdict, canaries,
+    Folder, Sweep, run_probes,
     runs::{Standing, post},
 };
 
@@ -58,9 +59,9 @@ impl Sweep<'_> {
             }
         }
         let bots = std::slice::from_ref(bot);
-        for check in canaries::checks(self.clients, self.config, self.now, bots).await {
-            if check.verdict != Verdict::Ok {
-                let what = format!("{}: {}", check.what, check.said);
+        for check in run_probes(self.clients, self.config, self.now, bots).await? {
+            if check.status != Status::Ok {
+                let what = format!("{}: {}", check.what, check.message);
                 let step = match check.fix {
                     Some(fix) => Step::by_hand(format!("{what}. {fix}")),
                     None => Step::by_hand(what),

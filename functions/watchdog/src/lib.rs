@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod canaries;
 mod deadlines;
 mod digest;
 mod reservations;
@@ -23,7 +22,7 @@ use posts_table::Table;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
-pub use canaries::{Check, Verdict};
+use probes::{Check, ProbedBot, Probes};
 
 /// What is to be done. A schedule says nothing: then everything is looked after.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -79,7 +78,9 @@ pub async fn watchdog(
         if let Some(only) = &input.bot {
             bots.retain(|bot| bot.name == *only);
         }
-        let checks = canaries::checks(clients, config, now, &bots).await;
+        let checks = run_probes(clients, config, now, &bots)
+            .await
+            .map_err(Error::Unexpected)?;
         return Ok(Output::Canaries { checks });
     }
     let mut sweep = Sweep {
@@ -121,6 +122,44 @@ pub async fn watchdog(
         true => Ok(Output::Swept(done)),
         false => Err(Error::Incomplete(sweep.failures.join("; "))),
     }
+}
+
+/// Runs the probes for these bots.
+pub(crate) async fn run_probes(
+    clients: &Clients,
+    config: &Config,
+    now: Timestamp,
+    bots: &[Folder],
+) -> Result<Vec<Check>, anyhow::Error> {
+    let http = match clients.http.get() {
+        Some(http) => http,
+        None => {
+            let http = lambda_function::https::client_builder()
+                .timeout(probes::TIMEOUT)
+                .build()?;
+            clients.http.get_or_init(|| http)
+        }
+    };
+    let probes = Probes {
+        s3: &clients.s3,
+        secrets: &clients.secrets,
+        http,
+        bot_files_bucket: &config.bot_files_bucket,
+        review_secret_arn: &config.review_secret_arn,
+        openai_secret_arn: &config.openai_secret_arn,
+        openai_base_url: &config.openai_base_url,
+        secrets_prefix: &config.secrets_prefix,
+        x_api_base_url: &config.x_api_base_url,
+        now,
+    };
+    let bots: Vec<ProbedBot> = bots
+        .iter()
+        .map(|bot| ProbedBot {
+            name: &bot.name,
+            bot: bot.bot.as_ref().map_err(String::as_str),
+        })
+        .collect();
+    Ok(probes.run(&bots).await)
 }
 
 /// One look after everything. Each duty is in a file of its own.

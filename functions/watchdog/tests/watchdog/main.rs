@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 
-mod canaries;
+mod probes;
 mod reservations;
 mod runs;
 mod setting;

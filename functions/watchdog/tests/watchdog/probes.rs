@@ -2,8 +2,9 @@
 
 use fakes::{Fault, Kind, openai, x};
 use jiff::Timestamp;
+use probes::{Check, Status};
 use serde_json::{Value, json};
-use watchdog::{Check, Input, Output, Verdict, watchdog};
+use watchdog::{Input, Output, watchdog};
 
 use crate::setting::{BOT_TOML, CALENDAR_TOML, Yard};
 
@@ -94,13 +95,13 @@ impl Birdhouse {
     }
 
     /// The one that is not well.
-    async fn ill(&self) -> (String, Verdict, String) {
+    async fn ill(&self) -> (String, Status, String) {
         let mut checks = self.ask().await;
-        checks.retain(|check| check.verdict != Verdict::Ok);
+        checks.retain(|check| check.status != Status::Ok);
         assert_eq!(checks.len(), 1, "{checks:?}");
         let check = checks.remove(0);
         assert!(check.fix.is_some(), "{check:?}");
-        (check.what, check.verdict, check.said)
+        (check.what, check.status, check.message)
     }
 }
 
@@ -129,11 +130,7 @@ async fn where_all_is_well_each_canary_says_so_and_nothing_is_touched() {
         ]
     );
     for check in &checks {
-        assert_eq!(
-            (check.verdict, &check.fix),
-            (Verdict::Ok, &None),
-            "{check:?}"
-        );
+        assert_eq!((check.status, &check.fix), (Status::Ok, &None), "{check:?}");
     }
     assert_eq!(
         json!(checks[2]),
@@ -149,11 +146,11 @@ async fn where_all_is_well_each_canary_says_so_and_nothing_is_touched() {
 async fn each_canary_names_what_is_wrong_with_the_provider() {
     let house = Birdhouse::new().await;
     for (answer, verdict) in [
-        (401, Verdict::Fail),
-        (403, Verdict::Fail),
-        (402, Verdict::Fail),
-        (429, Verdict::Warn),
-        (500, Verdict::Warn),
+        (401, Status::Fail),
+        (403, Status::Fail),
+        (402, Status::Fail),
+        (429, Status::Warn),
+        (500, Status::Warn),
     ] {
         house.x.fail(Fault::once("timeline", status(answer)));
         let (what, is, said) = house.ill().await;
@@ -165,22 +162,22 @@ async fn each_canary_names_what_is_wrong_with_the_provider() {
         assert!(said.contains(&answer.to_string()), "{said}");
     }
     for (answer, verdict) in [
-        (401, Verdict::Fail),
-        (403, Verdict::Fail),
-        (429, Verdict::Warn),
-        (503, Verdict::Warn),
+        (401, Status::Fail),
+        (403, Status::Fail),
+        (429, Status::Warn),
+        (503, Status::Warn),
     ] {
         house.openai.fail(Fault::once("models", status(answer)));
         let (what, is, said) = house.ill().await;
         assert_eq!((what.as_str(), is), ("OpenAI key", verdict), "{said}");
     }
     house.x.fail(Fault::once("timeline", Kind::ResetBefore));
-    assert_eq!(house.ill().await.2, "X cannot be reached");
+    assert_eq!(house.ill().await.2, "X is unreachable");
     house.openai.fail(Fault::once("models", Kind::ResetBefore));
-    assert_eq!(house.ill().await.2, "OpenAI cannot be reached");
+    assert_eq!(house.ill().await.2, "OpenAI is unreachable");
     // A wrong signature is seen by X itself.
     house.secret(X_SECRET, json!({"apiKey": "key", "apiKeySecret": "other", "accessToken": "42-token", "accessTokenSecret": "other"})).await;
-    assert_eq!(house.ill().await.1, Verdict::Fail);
+    assert_eq!(house.ill().await.1, Status::Fail);
 }
 
 #[tokio::test]
@@ -195,7 +192,7 @@ async fn secrets_that_are_missing_or_malformed_are_named() {
             .secret(name, json!({"wrong": "planted-openai-key"}))
             .await;
         let ill = house.ill().await;
-        assert_eq!((ill.0.as_str(), ill.1), (what, Verdict::Fail), "{ill:?}");
+        assert_eq!((ill.0.as_str(), ill.1), (what, Status::Fail), "{ill:?}");
         assert!(ill.2.contains(&format!("the secret {name}")), "{ill:?}");
         let delete = house.yard.clients.secrets.delete_secret().secret_id(name);
         delete
@@ -218,14 +215,14 @@ async fn a_model_that_ends_and_one_that_has_ended_are_told() {
             .into_iter()
             .find(|check| check.what == format!("image model {model}"));
         let check = check.unwrap();
-        (check.verdict, check.said)
+        (check.status, check.message)
     };
     let end = "OpenAI shuts it down on 2026-12-01".to_owned();
     for (now, verdict) in [
-        ("2026-10-31T12:00:00Z", Verdict::Ok),
-        ("2026-11-01T12:00:00Z", Verdict::Warn),
-        ("2026-11-30T23:00:00Z", Verdict::Warn),
-        ("2026-12-01T00:00:00Z", Verdict::Fail),
+        ("2026-10-31T12:00:00Z", Status::Ok),
+        ("2026-11-01T12:00:00Z", Status::Warn),
+        ("2026-11-30T23:00:00Z", Status::Warn),
+        ("2026-12-01T00:00:00Z", Status::Fail),
     ] {
         assert_eq!(
             ask("gpt-image-1.5", now).await,
@@ -236,7 +233,7 @@ async fn a_model_that_ends_and_one_that_has_ended_are_told() {
     let (verdict, said) = ask("dall-e-3", "2026-11-01T12:00:00Z").await;
     assert_eq!(
         (verdict, said.as_str()),
-        (Verdict::Fail, "OpenAI does not serve it")
+        (Status::Fail, "OpenAI does not serve it")
     );
 }
 
@@ -252,7 +249,7 @@ async fn gaps_of_the_calendar_are_told_before_they_are_due_and_silence_is_none()
             .find(|check| check.what.contains("days ahead"))
     };
     let whole = ahead(CALENDAR_TOML).await.unwrap();
-    assert_eq!(whole.verdict, Verdict::Ok, "{whole:?}");
+    assert_eq!(whole.status, Status::Ok, "{whole:?}");
     let lines = CALENDAR_TOML.lines();
     // The Tuesday of the next week: its days, and all that move there, are taken out.
     let mut without = String::new();
@@ -270,8 +267,8 @@ async fn gaps_of_the_calendar_are_told_before_they_are_due_and_silence_is_none()
         without.push('\n');
     }
     let gap = ahead(&without).await.unwrap();
-    assert_eq!(gap.verdict, Verdict::Warn, "{gap:?}");
-    assert!(gap.said.contains("2026-11-03 slot 1"), "{gap:?}");
+    assert_eq!(gap.status, Status::Warn, "{gap:?}");
+    assert!(gap.message.contains("2026-11-03 slot 1"), "{gap:?}");
 }
 
 #[tokio::test]
@@ -280,9 +277,10 @@ async fn a_clock_that_is_off_is_told() {
     let wrong = Timestamp::now() - jiff::SignedDuration::from_mins(2);
     let checks = house.ask_at(wrong).await;
     let clock = checks.iter().find(|check| check.what == "clock").unwrap();
-    assert_eq!(clock.verdict, Verdict::Fail, "{clock:?}");
+    assert_eq!(clock.status, Status::Fail, "{clock:?}");
     assert!(
-        clock.said.starts_with("it is 1") && clock.said.ends_with("seconds off X's"),
+        clock.message.starts_with("it differs from X's by 1")
+            && clock.message.ends_with(" seconds"),
         "{clock:?}"
     );
 }
@@ -304,7 +302,7 @@ async fn a_failing_canary_is_in_the_digest_and_none_where_all_are_well() {
     let mails = house.yard.mails().await;
     let text = &mails[0].body_text;
     assert!(
-        text.contains("X credentials of spooky-days: X answers 401"),
+        text.contains("X credentials of spooky-days: X returned 401"),
         "{text}"
     );
     assert!(text.contains("put keys that are accepted"), "{text}");

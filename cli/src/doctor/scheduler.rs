@@ -3,9 +3,9 @@
 use anyhow::Context;
 use aws_sdk_scheduler::{operation::get_schedule::GetScheduleOutput, types::ScheduleState};
 use jiff::civil::{Time, Weekday};
+use probes::Check;
 use serde_json::Value;
 
-use super::{Check, fail, ok, warn};
 use deployment::{BotFiles, Deployment, aws_context};
 
 const DEPLOY: &str = "deploy again";
@@ -27,7 +27,11 @@ pub(super) async fn check(
             })
         });
         let Some(schedule) = of_slot else {
-            checks.push(fail(what, "there is none: the slot never starts", DEPLOY));
+            checks.push(Check::fail(
+                what,
+                "it does not exist, so the slot never starts",
+                DEPLOY,
+            ));
             continue;
         };
         let expression = schedule.schedule_expression().unwrap_or_default();
@@ -39,28 +43,28 @@ pub(super) async fn check(
         let mut weekdays = slot.weekdays.clone();
         weekdays.sort_by_key(|day| day.to_monday_zero_offset());
         let wrong = match cron(expression) {
-            None => Some(format!("is {expression}, which is no time of each week")),
+            None => Some(format!("is {expression}, which is not a weekly time")),
             Some(_) if their_zone != zone => {
-                Some(format!("is in {their_zone}, and bot.toml in {zone}"))
+                Some(format!("is in {their_zone}, and bot.toml is in {zone}"))
             }
             Some(theirs) if theirs != (starts, weekdays) => Some(format!(
-                "is {expression}, and by bot.toml the slot starts at {}",
+                "is {expression}, and according to bot.toml the slot starts at {}",
                 starts.strftime("%H:%M")
             )),
             Some(_) => None,
         };
         checks.push(match wrong {
-            Some(wrong) => fail(what, &format!("{} {wrong}", name(schedule)), DEPLOY),
+            Some(wrong) => Check::fail(what, &format!("{} {wrong}", name(schedule)), DEPLOY),
             // As an environment that only tries things has it.
-            None if schedule.state() != Some(&ScheduleState::Enabled) => warn(
+            None if schedule.state() != Some(&ScheduleState::Enabled) => Check::warn(
                 what,
                 &format!(
-                    "{} is disabled: the slot never starts by itself",
+                    "{} is disabled, so the slot does not start automatically",
                     name(schedule)
                 ),
-                "set schedules_enabled, and deploy again, if it is to",
+                "to start it, set schedules_enabled and deploy again",
             ),
-            None => ok(what, &format!("{expression} in {zone}")),
+            None => Check::ok(what, &format!("{expression} in {zone}")),
         });
     }
     let watchdog = format!("function:{}:live", deployment.function_name("watchdog"));
@@ -72,14 +76,21 @@ pub(super) async fn check(
     });
     checks.push(match of_watchdog {
         Some(schedule) if schedule.state() == Some(&ScheduleState::Enabled) => {
-            ok(what, schedule.schedule_expression().unwrap_or_default())
+            Check::ok(what, schedule.schedule_expression().unwrap_or_default())
         }
-        Some(schedule) => fail(
+        Some(schedule) => Check::fail(
             what,
-            &format!("{} is disabled: nobody keeps deadlines", name(schedule)),
+            &format!(
+                "{} is disabled: approval deadlines are not enforced",
+                name(schedule)
+            ),
             DEPLOY,
         ),
-        None => fail(what, "there is none: nobody keeps deadlines", DEPLOY),
+        None => Check::fail(
+            what,
+            "it does not exist: approval deadlines are not enforced",
+            DEPLOY,
+        ),
     });
     Ok(checks)
 }
