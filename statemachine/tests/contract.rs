@@ -249,7 +249,7 @@ fn the_waits_of_post_tweet_outlast_a_lease_and_all_looks() {
     assert!(retrier.get("JitterStrategy").is_none());
     let interval = retrier["IntervalSeconds"].as_u64().unwrap();
     let waits = interval * retrier["MaxAttempts"].as_u64().unwrap();
-    assert!(waits >= LEASE_SECONDS + interval * (u64::from(post_tweet::MAX_LOOKS) + 1));
+    assert!(waits >= LEASE_SECONDS + interval * (u64::from(posts_table::MAX_RECONCILIATIONS) + 1));
     let described: Value = serde_json::from_str(FUNCTIONS).unwrap();
     assert!(described["post-tweet"]["timeoutSeconds"].as_u64().unwrap() < LEASE_SECONDS);
     let retried: Vec<&str> = retriers.into_iter().flat_map(names).collect();

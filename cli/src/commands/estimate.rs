@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs};
 use anyhow::{Context, ensure};
 use bot_files::Pick;
 use clap::Args;
+use posts_table::prices;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -174,7 +175,7 @@ fn lines(prices: &Prices) -> anyhow::Result<Vec<Line>> {
             to: "X",
             what: format!("posts of {bot}, with alt text"),
             quantity: month.posts,
-            each: post_tweet::COST_USD,
+            each: prices::POST.usd(),
             source: "https://docs.x.com/x-api/getting-started/pricing".to_owned(),
         });
     }
@@ -271,12 +272,7 @@ struct Month {
 
 impl Month {
     fn of(bot: &str, files: &BotFiles) -> anyhow::Result<Month> {
-        let picture = generate_image::Picture {
-            model: files.bot.picture.model.clone(),
-            size: files.bot.picture.size.clone(),
-            quality: files.bot.picture.quality.clone(),
-            format: files.bot.picture.format.clone(),
-        };
+        let picture = &files.bot.picture;
         let (mut runs, mut posts, mut pictures_usd) = (0.0, 0.0, 0.0);
         for (date, slot) in calendar::slots(files, files.today(), 365) {
             runs += 1.0;
@@ -284,7 +280,8 @@ impl Month {
                 posts += 1.0;
                 let texts =
                     build_prompt::build_prompt(&preview::input(bot, files, date, slot, day))?;
-                pictures_usd += generate_image::most_usd(&picture, &texts.prompt);
+                pictures_usd +=
+                    prices::max_picture_usd(&picture.size, &picture.quality, &texts.prompt);
             }
         }
         ensure!(

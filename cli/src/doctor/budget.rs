@@ -1,9 +1,8 @@
 //! Whether the caps leave enough for another picture.
 
 use deployment::{BotFiles, Deployment};
-use posts_table::Micros;
+use posts_table::{Micros, prices};
 use probes::Check;
-use serde_json::json;
 
 pub(super) async fn check(
     deployment: &Deployment,
@@ -18,8 +17,9 @@ pub(super) async fn check(
     let left_today = caps.per_day_micros - of_today.0;
     let left_in_month = caps.per_month_micros - spending.total.committed.0;
     let left = Micros(left_today.min(left_in_month).max(0));
-    let picture = serde_json::from_value(json!(files.bot.picture))?;
-    let picture = Micros::from_usd(generate_image::most_usd(&picture, ""));
+    let picture = &files.bot.picture;
+    let picture = prices::max_picture_usd(&picture.size, &picture.quality, "");
+    let picture = Micros::from_usd(picture);
     let message = format!("{left} are left today, and a picture costs up to {picture}");
     Ok(vec![match left >= picture {
         true => Check::ok("budget", message),

@@ -354,7 +354,7 @@ async fn an_unconfirmed_tweet_that_is_there_is_attached_and_the_run_ends_posted(
     );
     let said = terminal.spooky(&["status", "--json"]).await.json();
     assert_eq!(said["armed"][0]["post"], name.as_str());
-    assert_eq!(said["armed"][0]["looks"], post_tweet::MAX_LOOKS);
+    assert_eq!(said["armed"][0]["looks"], posts_table::MAX_RECONCILIATIONS);
 
     let id = machine.x.tweets()[0].id.clone();
     let url = format!("https://x.com/spooky_days/status/{id}");

@@ -104,6 +104,13 @@ pub enum Error {
     Unavailable(String, AwsError),
 }
 
+impl Error {
+    /// Whether another attempt can succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Error::Unavailable(..))
+    }
+}
+
 impl Keys {
     /// Reads the keys from Secrets Manager.
     pub async fn read(

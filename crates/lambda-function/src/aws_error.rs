@@ -19,13 +19,23 @@ pub struct AwsError {
 }
 
 impl AwsError {
+    /// The same error with the request that failed in front of its message, such as `S3 did not store the draft`.
+    pub fn during(self, request: impl fmt::Display) -> AwsError {
+        AwsError {
+            message: format!("{request}: {}", self.message),
+            ..self
+        }
+    }
+
     /// Whether the service was unreachable, unavailable or throttled the request: nothing says that the request is
     /// wrong, and another attempt can succeed.
     pub fn is_transient(&self) -> bool {
         let throttled = matches!(
             self.code.as_deref(),
             Some(
-                "InternalServerError"
+                // Two writes of one object of S3 at the same time.
+                "ConditionalRequestConflict"
+                    | "InternalServerError"
                     | "LimitExceededException"
                     | "ProvisionedThroughputExceededException"
                     | "RequestLimitExceeded"

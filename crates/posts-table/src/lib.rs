@@ -5,6 +5,7 @@ mod budget;
 mod notice;
 mod operate;
 mod overrides;
+pub mod prices;
 
 use std::collections::HashMap;
 
@@ -199,6 +200,9 @@ pub struct Arm<'a> {
     pub lease_until: i64,
 }
 
+/// How often the timeline is read for a tweet whose outcome is unknown, before it needs an operator's decision.
+pub const MAX_RECONCILIATIONS: u32 = 6;
+
 /// Why the table did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -211,6 +215,13 @@ pub enum Error {
     /// An item is not what this version understands.
     #[error("the item {0} cannot be read: {1}")]
     Unreadable(String, serde_dynamo::Error),
+}
+
+impl Error {
+    /// Whether another attempt can succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Error::Unavailable(..))
+    }
 }
 
 /// The table.

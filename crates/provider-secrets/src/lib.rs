@@ -16,6 +16,13 @@ pub enum Error {
     Unavailable(String),
 }
 
+impl Error {
+    /// Whether another attempt can succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Error::Unavailable(_))
+    }
+}
+
 /// The shape of the secret of OpenAI.
 const OPENAI: &str = r#"{"apiKey": "…"}"#;
 

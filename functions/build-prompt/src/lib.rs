@@ -2,7 +2,7 @@
 
 use bot_files::{Voice, fill, subject};
 use jiff::civil::Date;
-use lambda_runtime::Diagnostic;
+use lambda_function::UnreadableInput;
 use post_text::{CaptionProblem, MAX_ALT_TEXT, check_alt_text, check_caption};
 use serde::{Deserialize, Serialize};
 
@@ -36,13 +36,6 @@ pub struct Input {
     pub round: Option<u32>,
     /// What the approver asked for.
     pub note: Option<String>,
-}
-
-impl Input {
-    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
-    pub fn read(payload: serde_json::Value) -> Result<Input, Error> {
-        serde_json::from_value(payload).map_err(|e| invalid("JSON", format!("cannot be read: {e}")))
-    }
 }
 
 /// The texts of a post.
@@ -125,17 +118,11 @@ pub enum Error {
     },
 }
 
-impl From<Error> for Diagnostic {
-    fn from(error: Error) -> Diagnostic {
-        Diagnostic {
-            error_type: <&'static str>::from(&error).to_owned(),
-            // A name or a note may hold a line break; a cause is one line.
-            error_message: error
-                .to_string()
-                .split_whitespace()
-                .collect::<Vec<_>>()
-                .join(" "),
-        }
+lambda_function::function_error!(Error {});
+
+impl From<UnreadableInput> for Error {
+    fn from(error: UnreadableInput) -> Error {
+        invalid("JSON", format!("cannot be read: {}", error.0))
     }
 }
 

@@ -1,16 +1,9 @@
 //! The Lambda function around [`build_prompt::build_prompt`].
 
 use build_prompt::{Input, build_prompt};
-use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
-use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> Result<(), lambda_function::FatalError> {
     lambda_function::telemetry::init();
-    Runtime::new(service_fn(|event: LambdaEvent<Value>| async move {
-        build_prompt(&Input::read(event.payload)?)
-    }))
-    .layer(lambda_function::telemetry::fields("BuildPrompt"))
-    .run()
-    .await
+    lambda_function::serve("BuildPrompt", async |_, input: Input| build_prompt(&input)).await
 }

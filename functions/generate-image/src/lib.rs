@@ -13,9 +13,9 @@ use aws_sdk_s3::{
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
-use lambda_function::aws_error;
-use lambda_runtime::Diagnostic;
-use post::{InvalidPostId, PostId};
+use lambda_function::{Invocation, aws_error, env};
+use post::PostId;
+use posts_table::prices::{max_picture_usd, picture_usd};
 use posts_table::{Caps, Micros, Reservation, Reserved, Settlement, Table};
 use provider_secrets::openai_key;
 use secrecy::{ExposeSecret, SecretString};
@@ -43,14 +43,6 @@ pub struct Input {
     /// The bot's time zone, by its IANA name: whose days and months the caps are for. UTC without it.
     #[serde(rename = "timeZone")]
     pub time_zone: Option<String>,
-}
-
-impl Input {
-    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
-    pub fn read(payload: Value) -> Result<Input, Error> {
-        serde_json::from_value(payload)
-            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
-    }
 }
 
 /// How it is painted.
@@ -102,26 +94,20 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// The price in US dollars: text in $5 and pictures out $30 a million tokens, for gpt-image-2, 2.5 and 2.6
-    /// ([models](https://developers.openai.com/api/docs/models), 2026-11).
     fn cost_usd(&self) -> f64 {
-        (self.input_tokens as f64 * 5.0 + self.output_tokens as f64 * 30.0) / 1_000_000.0
+        picture_usd(self.input_tokens, self.output_tokens)
     }
 }
 
-/// Has a picture painted, or finds the one that was. `now` is when the invocation started, and `attempt` a name that
-/// no other invocation has.
+/// Has a picture painted, or finds the one that was. The invocation's id names the reservation of the money.
 pub async fn generate_image(
     clients: &Clients,
     config: &Config,
-    now: Timestamp,
-    attempt: &str,
+    invocation: Invocation,
     input: Input,
 ) -> Result<Output, Error> {
-    let post: PostId = input
-        .post
-        .parse()
-        .map_err(|e: InvalidPostId| Error::InvalidInput(e.to_string()))?;
+    let now = invocation.now;
+    let post: PostId = input.post.parse()?;
     let zone = match &input.time_zone {
         None => TimeZone::UTC,
         Some(name) => TimeZone::get(name)
@@ -164,12 +150,16 @@ pub async fn generate_image(
 
     let http = clients.http()?;
     let api_key = openai_key(&clients.secrets, &config.openai_secret_arn).await?;
-    let most = Micros::from_usd(most_usd(&input.picture, &input.prompt));
+    let most = Micros::from_usd(max_picture_usd(
+        &input.picture.size,
+        &input.picture.quality,
+        &input.prompt,
+    ));
     let round = input.round.unwrap_or(1);
     let caps = input.money.unwrap_or_default();
     let reserved = clients
         .table
-        .reserve(&post, round, attempt, most, caps, &zone, now)
+        .reserve(&post, round, &invocation.id, most, caps, &zone, now)
         .await?;
     let reservation = match reserved {
         Reserved::Yes(reservation) => reservation,
@@ -294,16 +284,12 @@ pub struct Config {
 
 impl Config {
     /// Reads the environment; a missing variable is named.
-    pub fn from_env() -> Result<Config, anyhow::Error> {
-        let variable = |name: &str| {
-            std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
-        };
+    pub fn from_env() -> Result<Config, env::Error> {
         Ok(Config {
-            table_name: variable("TABLE_NAME")?,
-            image_bucket: variable("IMAGE_BUCKET")?,
-            openai_secret_arn: variable("OPENAI_SECRET_ARN")?,
-            openai_base_url: variable("OPENAI_BASE_URL")
-                .unwrap_or_else(|_| "https://api.openai.com/v1".to_owned()),
+            table_name: env::required("TABLE_NAME")?,
+            image_bucket: env::required("IMAGE_BUCKET")?,
+            openai_secret_arn: env::required("OPENAI_SECRET_ARN")?,
+            openai_base_url: env::or("OPENAI_BASE_URL", "https://api.openai.com/v1"),
             // Below the function's timeout of 270 seconds.
             timeout: Duration::from_secs(240),
         })
@@ -392,32 +378,12 @@ pub enum Error {
     Unexpected(anyhow::Error),
 }
 
-impl From<Error> for Diagnostic {
-    fn from(error: Error) -> Diagnostic {
-        Diagnostic {
-            error_type: <&str>::from(&error).to_owned(),
-            error_message: error.to_string().replace('\n', " | "),
-        }
-    }
-}
-
-impl From<provider_secrets::Error> for Error {
-    fn from(error: provider_secrets::Error) -> Error {
-        match error {
-            provider_secrets::Error::Unusable(why) => Error::SecretUnusable(why),
-            provider_secrets::Error::Unavailable(why) => Error::ServiceUnavailable(why),
-        }
-    }
-}
-
-impl From<posts_table::Error> for Error {
-    fn from(error: posts_table::Error) -> Error {
-        match error {
-            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
-            _ => Error::Unexpected(error.into()),
-        }
-    }
-}
+lambda_function::function_error!(Error {
+    lambda_function::UnreadableInput => InvalidInput,
+    post::InvalidPostId => InvalidInput,
+    posts_table::Error => ServiceUnavailable or Unexpected,
+    provider_secrets::Error => ServiceUnavailable or SecretUnusable,
+});
 
 impl Error {
     /// Whether OpenAI surely was not paid. Whether it takes money for what its safety system refuses, it does not say.
@@ -597,30 +563,6 @@ impl From<Box<Refusal>> for Error {
 
 fn no_picture(what: &str) -> Error {
     Error::NoPicture(format!("OpenAI's answer {what}; it may have been paid"))
-}
-
-/// The most that a picture can cost, in US dollars: what is reserved for it, and what counts where nobody knows.
-///
-/// Low and medium are four times what has been seen of gpt-image-2.5-flare at 1024x1024, since 2.6 takes three to four
-/// times as many tokens there; the others are what has been seen of it, and a tenth more (2026-11). More pixels cost
-/// as much more, and a token is at least a byte of the prompt.
-pub fn most_usd(picture: &Picture, prompt: &str) -> f64 {
-    let pixels = match picture.size.split_once('x') {
-        Some((width, height)) => {
-            let side = |side: &str| side.parse().unwrap_or(3840.0_f64);
-            side(width) * side(height)
-        }
-        // The largest that is not asked for by its size.
-        None => 1536.0 * 1024.0,
-    };
-    let painted = match picture.quality.as_str() {
-        "low" => 0.024,
-        "medium" => 0.053,
-        "high" => 0.059,
-        "xhigh" => 0.104,
-        _ => 0.233,
-    };
-    painted * (pixels / (1024.0 * 1024.0)).max(1.0) + prompt.len() as f64 * 5.0 / 1_000_000.0
 }
 
 /// The key of a request's draft. The version stands for how the request is hashed.

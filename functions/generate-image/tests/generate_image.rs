@@ -14,10 +14,12 @@ use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use fakes::{Fault, Kind, lambda, openai};
-use generate_image::{Clients, Config, Error, Input, Output, Picture, generate_image, most_usd};
+use generate_image::{Clients, Config, Error, Input, Output, Picture, generate_image};
 use jiff::Timestamp;
+use lambda_function::Invocation;
 use lambda_runtime::Diagnostic;
 use local_cloud::Emulator;
+use posts_table::prices::max_picture_usd;
 use posts_table::{Caps, Micros};
 use serde_json::{Value, json};
 use tokio::{
@@ -150,7 +152,11 @@ fn today() -> jiff::civil::Date {
 async fn paint_with(clients: &Clients, config: &Config, input: Input) -> Result<Output, Error> {
     static INVOCATIONS: AtomicU32 = AtomicU32::new(0);
     let name = format!("attempt-{}", INVOCATIONS.fetch_add(1, Ordering::Relaxed));
-    generate_image(clients, config, now(), &name, input).await
+    let invocation = Invocation {
+        now: now(),
+        id: name,
+    };
+    generate_image(clients, config, invocation, input).await
 }
 
 async fn stand_in() -> anyhow::Result<openai::OpenAi> {
@@ -201,7 +207,8 @@ const DOLLAR: i64 = 1_000_000;
 
 /// The most that the picture of [`input`] can cost.
 fn most() -> i64 {
-    Micros::from_usd(most_usd(&input().picture, PROMPT)).0
+    let picture = input().picture;
+    Micros::from_usd(max_picture_usd(&picture.size, &picture.quality, PROMPT)).0
 }
 
 fn picture_json(bytes: &[u8]) -> Value {

@@ -6,11 +6,10 @@ use aws_sdk_s3::error::SdkError;
 use bot_files::{Approval, Bot, Calendar, Change, Day, Money, Pick, Picture, Policy, Voice};
 use jiff::{Timestamp, civil::Date};
 use lambda_function::aws_error;
-use lambda_runtime::Diagnostic;
+use lambda_function::env;
 use post::{DRY_RUN_KEPT, PostId, is_bot_name};
 use posts_table::{Claim, Ledger, Override, Record, Table};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// What the schedule, or a person, asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -28,14 +27,6 @@ pub struct Input {
     pub date: Option<String>,
     /// Whether it is a dry run: nothing is claimed, waited for, bought or posted.
     pub dry_run: Option<bool>,
-}
-
-impl Input {
-    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
-    pub fn read(payload: Value) -> Result<Input, Error> {
-        serde_json::from_value(payload)
-            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
-    }
 }
 
 /// What the slot is about.
@@ -273,10 +264,10 @@ pub struct Config {
 
 impl Config {
     /// Reads the environment; a missing variable is named.
-    pub fn from_env() -> Result<Config, anyhow::Error> {
+    pub fn from_env() -> Result<Config, env::Error> {
         Ok(Config {
-            table_name: variable("TABLE_NAME")?,
-            bot_files_bucket: variable("BOT_FILES_BUCKET")?,
+            table_name: env::required("TABLE_NAME")?,
+            bot_files_bucket: env::required("BOT_FILES_BUCKET")?,
         })
     }
 }
@@ -317,23 +308,10 @@ pub enum Error {
     Unexpected(anyhow::Error),
 }
 
-impl From<Error> for Diagnostic {
-    fn from(error: Error) -> Diagnostic {
-        Diagnostic {
-            error_type: <&str>::from(&error).to_owned(),
-            error_message: error.to_string().replace('\n', " | "),
-        }
-    }
-}
-
-impl From<posts_table::Error> for Error {
-    fn from(error: posts_table::Error) -> Error {
-        match error {
-            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
-            _ => Error::Unexpected(error.into()),
-        }
-    }
-}
+lambda_function::function_error!(Error {
+    lambda_function::UnreadableInput => InvalidInput,
+    posts_table::Error => ServiceUnavailable or Unexpected,
+});
 
 /// What an operator wants instead.
 fn change(over: &Override) -> Change {
@@ -487,8 +465,4 @@ async fn file(
         Error::BotFilesInvalid(format!("{key} is not UTF-8: {e}; save it as UTF-8"))
     })?;
     Ok((text, version))
-}
-
-fn variable(name: &str) -> Result<String, anyhow::Error> {
-    std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
 }

@@ -14,6 +14,7 @@ use aws_sdk_s3::{
 use bot_files::Policy;
 use fakes::lambda;
 use jiff::Timestamp;
+use lambda_function::read;
 use lambda_runtime::Diagnostic;
 use local_cloud::Emulator;
 use pick_day::{Clients, Config, Error, Files, Input, Output, Status, pick_day};
@@ -1033,7 +1034,7 @@ async fn aws_that_answers_5xx_or_does_not_answer_is_unavailable() {
 
 #[test]
 fn an_input_may_have_fields_that_this_version_does_not_know() {
-    let input = Input::read(json!({
+    let input = read::<Input, Error>(json!({
         "execution": RUN, "bot": BOT, "slot": 1, "date": "2026-10-30", "mood": "spooky",
         "scheduledTime": Value::Null,
     }))
@@ -1165,7 +1166,7 @@ fn what_is_not_clearly_a_dry_run_or_none_is_refused() {
     for value in [json!("true"), json!(1), json!({})] {
         let payload =
             json!({"execution": RUN, "bot": BOT, "slot": 1, "date": "2026-10-30", "dryRun": value});
-        let (name, message) = told(Input::read(payload).unwrap_err());
+        let (name, message) = told(read::<Input, _>(payload).unwrap_err());
         assert_eq!(name, "InvalidInput", "{message}");
     }
 }

@@ -3,13 +3,10 @@
 use anyhow::anyhow;
 use jiff::{Timestamp, tz::TimeZone};
 use post::PostId;
-use posts_table::{Ledger, Micros, Provider};
+use posts_table::{Ledger, Provider, prices};
 use serde::{Deserialize, Serialize};
 
 use crate::{Clients, Config, Error, x::X};
-
-/// X's price of a deletion, in US dollars ([pricing](https://docs.x.com/x-api/getting-started/pricing), 2026-08-13).
-const COST_USD: f64 = 0.010;
 
 /// Which tweet is to be taken down.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,10 +36,7 @@ pub async fn delete_tweet(
     now: Timestamp,
     order: Delete,
 ) -> Result<Deleted, Error> {
-    let post: PostId = order
-        .post
-        .parse()
-        .map_err(|e: post::InvalidPostId| Error::InvalidInput(e.to_string()))?;
+    let post: PostId = order.post.parse()?;
     let record = clients
         .table
         .read(&post)
@@ -66,7 +60,7 @@ pub async fn delete_tweet(
             let zone = record.day["timeZone"].as_str();
             let zone = zone.and_then(|name| TimeZone::get(name).ok());
             let date = now.to_zoned_datetime(zone.unwrap_or(TimeZone::UTC)).date();
-            let (name, cost) = (format!("deletion-{id}"), Micros::from_usd(COST_USD));
+            let (name, cost) = (format!("deletion-{id}"), prices::DELETION);
             let charge = clients
                 .table
                 .charge(&post, Provider::X, &name, cost, date, now);

@@ -10,20 +10,20 @@ use anyhow::anyhow;
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::SdkError;
 use jiff::{SignedDuration, Timestamp};
-use lambda_function::aws_error;
-use lambda_runtime::Diagnostic;
 use post::PostId;
 use post_text::{check_alt_text, check_caption};
-use posts_table::{Arm, Armed, DUPLICATE, Ledger, Record, Table, content_hash};
-use serde::{Deserialize, Serialize};
+use posts_table::{
+    Arm, Armed, DUPLICATE, Ledger, MAX_RECONCILIATIONS, Record, Table, content_hash, prices,
+};
+use lambda_function::{Invocation, aws_error, env};
+    Arm, Armed, DUPLICATE, Ledger, MAX_RECONCILIATIONS, PostId, Record, Table, content_hash, prices,
+};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use x::{Refusal, X};
 
 pub use delete::{Delete, Deleted, delete_tweet};
-
-/// How often the timeline is read before a person has to decide.
-pub const MAX_LOOKS: u32 = 6;
 
 /// Why a post is not sent whose time is over.
 const TOO_LATE: &str = "too late: the slot's time is too long ago";
@@ -37,15 +37,15 @@ pub enum Request {
     Delete(Delete),
 }
 
-impl Request {
-    /// Reads a payload: `{"delete": {"post": …}}`, or an [`Input`].
-    pub fn read(mut payload: Value) -> Result<Request, Error> {
-        match payload.get_mut("delete") {
-            Some(order) => serde_json::from_value(order.take())
-                .map(Request::Delete)
-                .map_err(|e| Error::InvalidInput(format!("the deletion cannot be read: {e}"))),
-            None => Input::read(payload).map(Request::Post),
-        }
+impl<'de> Deserialize<'de> for Request {
+    /// Reads `{"delete": {"post": …}}` or an [`Input`]. The derived reader would not name what is wrong.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Request, D::Error> {
+        let mut payload = Value::deserialize(deserializer)?;
+        let request = match payload.get_mut("delete") {
+            Some(order) => serde_json::from_value(order.take()).map(Request::Delete),
+            None => serde_json::from_value(payload).map(Request::Post),
+        };
+        request.map_err(D::Error::custom)
     }
 }
 
@@ -65,14 +65,6 @@ pub struct Input {
     pub alt_text: String,
     /// The picture.
     pub image: Image,
-}
-
-impl Input {
-    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
-    pub fn read(payload: Value) -> Result<Input, Error> {
-        serde_json::from_value(payload)
-            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
-    }
 }
 
 /// The picture as `store-image` left it.
@@ -119,23 +111,44 @@ pub enum Status {
     DryRun,
 }
 
-/// X's prices of a post without a URL and of media metadata, in US dollars
-/// ([pricing](https://docs.x.com/x-api/getting-started/pricing), 2026-08-13).
-pub const COST_USD: f64 = 0.015 + 0.005;
+/// What the function returns.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Response {
+    /// To the state machine.
+    Post(Output),
+    /// To an operator.
+    Delete(Deleted),
+}
 
-/// Posts a tweet, once. `now` is when the invocation started, and `lease_id` a name that no other invocation has.
+/// Does what is asked for.
+pub async fn post_or_delete(
+    clients: &Clients,
+    config: &Config,
+    invocation: Invocation,
+    request: Request,
+) -> Result<Response, Error> {
+    Ok(match request {
+        Request::Post(input) => {
+            Response::Post(post_tweet(clients, config, invocation, input).await?)
+        }
+        Request::Delete(order) => {
+            Response::Delete(delete_tweet(clients, config, invocation.now, order).await?)
+        }
+    })
+}
+
+/// Posts a tweet, once. The invocation's id names its lease.
 pub async fn post_tweet(
     clients: &Clients,
     config: &Config,
-    now: Timestamp,
-    lease_id: &str,
+    invocation: Invocation,
     input: Input,
 ) -> Result<Output, Error> {
+    let Invocation { now, id: lease_id } = &invocation;
+    let now = *now;
     let started = Instant::now();
-    let post: PostId = input
-        .post
-        .parse()
-        .map_err(|e: post::InvalidPostId| Error::InvalidInput(e.to_string()))?;
+    let post: PostId = input.post.parse()?;
     let record = read(clients, &post, &input.execution).await?;
     // By its key in the table, whatever the input says.
     if post.dry_run.is_some() {
@@ -264,16 +277,13 @@ pub struct Config {
 
 impl Config {
     /// Reads the environment; a missing variable is named.
-    pub fn from_env() -> Result<Config, anyhow::Error> {
-        let lease: u64 = variable("LEASE_SECONDS")?.parse().map_err(|_| {
-            anyhow!("the environment variable LEASE_SECONDS is no number of seconds")
-        })?;
+    pub fn from_env() -> Result<Config, env::Error> {
+        let lease = env::parsed("LEASE_SECONDS", str::parse::<u64>)?;
         Ok(Config {
-            table_name: variable("TABLE_NAME")?,
-            image_bucket: variable("IMAGE_BUCKET")?,
-            secrets_prefix: variable("SECRETS_PREFIX")?,
-            x_api_base_url: std::env::var("X_API_BASE_URL")
-                .unwrap_or_else(|_| "https://api.x.com".to_owned()),
+            table_name: env::required("TABLE_NAME")?,
+            image_bucket: env::required("IMAGE_BUCKET")?,
+            secrets_prefix: env::required("SECRETS_PREFIX")?,
+            x_api_base_url: env::or("X_API_BASE_URL", "https://api.x.com"),
             lease: Duration::from_secs(lease),
             // Together below the function's timeout of 60 seconds, with room for AWS.
             upload_timeout: Duration::from_secs(20),
@@ -365,32 +375,12 @@ pub enum Error {
     Unexpected(anyhow::Error),
 }
 
-impl From<Error> for Diagnostic {
-    fn from(error: Error) -> Diagnostic {
-        Diagnostic {
-            error_type: <&str>::from(&error).to_owned(),
-            error_message: error.to_string().replace('\n', " | "),
-        }
-    }
-}
-
-impl From<posts_table::Error> for Error {
-    fn from(error: posts_table::Error) -> Error {
-        match error {
-            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
-            _ => Error::Unexpected(error.into()),
-        }
-    }
-}
-
-impl From<provider_secrets::Error> for Error {
-    fn from(error: provider_secrets::Error) -> Error {
-        match error {
-            provider_secrets::Error::Unusable(why) => Error::SecretUnusable(why),
-            provider_secrets::Error::Unavailable(why) => Error::ServiceUnavailable(why),
-        }
-    }
-}
+lambda_function::function_error!(Error {
+    lambda_function::UnreadableInput => InvalidInput,
+    post::InvalidPostId => InvalidInput,
+    posts_table::Error => ServiceUnavailable or Unexpected,
+    provider_secrets::Error => ServiceUnavailable or SecretUnusable,
+});
 
 fn check_texts(input: &Input) -> Result<(), Error> {
     check_caption(&input.caption)
@@ -422,7 +412,7 @@ fn posted(post: &PostId, id: Option<String>) -> Result<Output, Error> {
         id: Some(id),
         reason: None,
         requests: Vec::new(),
-        cost_usd: COST_USD,
+        cost_usd: prices::POST.usd(),
     })
 }
 
@@ -480,11 +470,11 @@ async fn reconcile(
     }
     clients.table.count_look(post).await?;
     let looks = record.looks + 1;
-    if looks >= MAX_LOOKS {
+    if looks >= MAX_RECONCILIATIONS {
         return Err(Error::Unconfirmed(post.clone(), looks));
     }
     Err(Error::OutcomeUnknown(format!(
-        "{post} was sent without a clear answer and is not on the timeline yet (look {looks} of {MAX_LOOKS})"
+        "{post} was sent without a clear answer and is not on the timeline yet (look {looks} of {MAX_RECONCILIATIONS})"
     )))
 }
 
@@ -569,8 +559,4 @@ async fn picture(clients: &Clients, config: &Config, image: &Image) -> Result<Ve
         )));
     }
     Ok(bytes)
-}
-
-fn variable(name: &str) -> Result<String, anyhow::Error> {
-    std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
 }

@@ -7,14 +7,14 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use bot_files::Bot;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use lambda_function::aws_error;
+use lambda_function::env;
 use lambda_function::telemetry::{Metrics, Unit};
-use lambda_runtime::Diagnostic;
 use notifications::{Audience, Failed, Teller, Told};
 use post::{Outcome, PostId, is_bot_name};
 use posts_table::{
     Decision, Failure, Micros, OVER_BUDGET, Provider, Record, Table, UNRECORDED_FAILURE, Verdict,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, json};
 
 /// The end of a run, as the state machine or as EventBridge tells it.
@@ -26,16 +26,15 @@ pub enum Input {
     State(Box<State>),
 }
 
-impl Input {
-    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows, and would not say
-    /// which field is wrong.
-    pub fn read(payload: Value) -> Result<Input, Error> {
-        let read = if payload.get("detail").is_some() {
-            serde_json::from_value(payload).map(Input::Event)
-        } else {
-            serde_json::from_value(payload).map(|state| Input::State(Box::new(state)))
+impl<'de> Deserialize<'de> for Input {
+    /// The derived reader would not name the field that is wrong.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Input, D::Error> {
+        let payload = Value::deserialize(deserializer)?;
+        let input = match payload.get("detail") {
+            Some(_) => serde_json::from_value(payload).map(Input::Event),
+            None => serde_json::from_value(payload).map(|state| Input::State(Box::new(state))),
         };
-        read.map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
+        input.map_err(D::Error::custom)
     }
 }
 
@@ -182,15 +181,12 @@ pub struct Config {
 
 impl Config {
     /// Reads the environment; a missing variable is named.
-    pub fn from_env() -> Result<Config, anyhow::Error> {
-        let variable = |name: &str| {
-            std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
-        };
+    pub fn from_env() -> Result<Config, env::Error> {
         Ok(Config {
-            table_name: variable("TABLE_NAME")?,
-            bot_files_bucket: variable("BOT_FILES_BUCKET")?,
-            mail_from: variable("MAIL_FROM")?,
-            alert_to: notifications::addresses(&variable("ALERT_TO")?).map_err(|e| anyhow!(e))?,
+            table_name: env::required("TABLE_NAME")?,
+            bot_files_bucket: env::required("BOT_FILES_BUCKET")?,
+            mail_from: env::required("MAIL_FROM")?,
+            alert_to: env::parsed("ALERT_TO", notifications::addresses)?,
         })
     }
 }
@@ -251,23 +247,11 @@ pub enum Error {
     Unexpected(anyhow::Error),
 }
 
-impl From<Error> for Diagnostic {
-    fn from(error: Error) -> Diagnostic {
-        Diagnostic {
-            error_type: <&str>::from(&error).to_owned(),
-            error_message: error.to_string().replace('\n', " | "),
-        }
-    }
-}
-
-impl From<posts_table::Error> for Error {
-    fn from(error: posts_table::Error) -> Error {
-        match error {
-            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
-            _ => Error::Unexpected(error.into()),
-        }
-    }
-}
+lambda_function::function_error!(Error {
+    lambda_function::UnreadableInput => InvalidInput,
+    post::InvalidPostId => InvalidInput,
+    posts_table::Error => ServiceUnavailable or Unexpected,
+});
 
 async fn record_end(
     clients: &Clients,
@@ -275,11 +259,7 @@ async fn record_end(
     now: Timestamp,
     state: State,
 ) -> Result<Output, Error> {
-    let post: PostId = state
-        .day
-        .post
-        .parse()
-        .map_err(|e: post::InvalidPostId| Error::InvalidInput(e.to_string()))?;
+    let post: PostId = state.day.post.parse()?;
     let asked_anew = matches!(
         state.approval.as_ref().and_then(|asked| asked.decision.as_ref()),
         Some(decision) if matches!(decision.verdict, Verdict::Regenerate { .. })

@@ -7,13 +7,13 @@ use approvals::settle;
 use aws_config::SdkConfig;
 use bot_files::{OnTimeout, Policy};
 use jiff::Timestamp;
-use lambda_runtime::Diagnostic;
+use lambda_function::env;
 use post::PostId;
 use posts_table::{
     Approval, Decision, Image, MAX_ROUNDS, Opened, Record, Table, Verdict, content_hash,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Who decides in a dry run.
 const DRY_RUN: &str = "dry run";
@@ -36,14 +36,6 @@ pub struct Input {
     pub image: Image,
     /// What the picture cost, in US dollars.
     pub cost_usd: Option<f64>,
-}
-
-impl Input {
-    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
-    pub fn read(payload: Value) -> Result<Input, Error> {
-        serde_json::from_value(payload)
-            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
-    }
 }
 
 /// The approval.
@@ -79,10 +71,7 @@ pub async fn request_approval(
     now: Timestamp,
     input: Input,
 ) -> Result<Output, Error> {
-    let post: PostId = input
-        .post
-        .parse()
-        .map_err(|e: post::InvalidPostId| Error::InvalidInput(e.to_string()))?;
+    let post: PostId = input.post.parse()?;
     let record = match clients.table.read(&post).await? {
         None => {
             return Err(Error::ClaimLost(format!(
@@ -166,15 +155,12 @@ pub struct Config {
 
 impl Config {
     /// Reads the environment; a missing variable is named.
-    pub fn from_env() -> Result<Config, anyhow::Error> {
-        let variable = |name: &str| {
-            std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
-        };
+    pub fn from_env() -> Result<Config, env::Error> {
         Ok(Config {
-            table_name: variable("TABLE_NAME")?,
-            review_secret_arn: variable("REVIEW_SECRET_ARN")?,
-            review_base_url: variable("REVIEW_BASE_URL")?,
-            mail_from: variable("MAIL_FROM")?,
+            table_name: env::required("TABLE_NAME")?,
+            review_secret_arn: env::required("REVIEW_SECRET_ARN")?,
+            review_base_url: env::required("REVIEW_BASE_URL")?,
+            mail_from: env::required("MAIL_FROM")?,
         })
     }
 }
@@ -224,32 +210,12 @@ pub enum Error {
     Unexpected(anyhow::Error),
 }
 
-impl From<Error> for Diagnostic {
-    fn from(error: Error) -> Diagnostic {
-        Diagnostic {
-            error_type: <&str>::from(&error).to_owned(),
-            error_message: error.to_string().replace('\n', " | "),
-        }
-    }
-}
-
-impl From<posts_table::Error> for Error {
-    fn from(error: posts_table::Error) -> Error {
-        match error {
-            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
-            _ => Error::Unexpected(error.into()),
-        }
-    }
-}
-
-impl From<approvals::link::Error> for Error {
-    fn from(error: approvals::link::Error) -> Error {
-        match error {
-            approvals::link::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
-            approvals::link::Error::Unusable(..) => Error::SecretUnusable(error.to_string()),
-        }
-    }
-}
+lambda_function::function_error!(Error {
+    lambda_function::UnreadableInput => InvalidInput,
+    post::InvalidPostId => InvalidInput,
+    posts_table::Error => ServiceUnavailable or Unexpected,
+    approvals::link::Error => ServiceUnavailable or SecretUnusable,
+});
 
 /// The approval as it is opened, by the policy of the pick.
 fn approval(

@@ -14,6 +14,7 @@ use fakes::{
     proxy::{self, Held, Proxy},
 };
 use jiff::{SignedDuration, Timestamp};
+use lambda_function::read;
 use lambda_runtime::Diagnostic;
 use local_cloud::{Account, Emulator, Mail};
 use posts_table::{Approval, Decision, Image, Record, Verdict};
@@ -962,11 +963,11 @@ async fn a_payload_that_cannot_be_read_is_named_and_an_unknown_field_is_none_of_
         "image": {"key": "pictures/1", "thumbnailKey": "thumbnails/1", "sha256": "0", "bytes": 1, "width": 1024},
     });
     // What an older definition leaves out, and what a newer one adds.
-    assert!(Input::read(good.clone()).is_ok());
+    assert!(read::<Input, Error>(good.clone()).is_ok());
     for name in ["execution", "post", "caption", "altText", "image"] {
         let mut payload = good.clone();
         payload.as_object_mut().unwrap().remove(name);
-        let (error, message) = told(Input::read(payload).unwrap_err());
+        let (error, message) = told(read::<Input, _>(payload).unwrap_err());
         assert_eq!(error, "InvalidInput");
         assert!(message.contains(name), "{name}: {message}");
     }
@@ -984,7 +985,7 @@ async fn a_payload_that_cannot_be_read_is_named_and_an_unknown_field_is_none_of_
             }
             payload => payload,
         };
-        let (error, message) = told(Input::read(payload).unwrap_err());
+        let (error, message) = told(read::<Input, _>(payload).unwrap_err());
         assert_eq!(error, "InvalidInput", "{says}");
         assert!(message.contains("cannot be read"), "{says}: {message}");
     }

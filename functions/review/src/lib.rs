@@ -8,6 +8,7 @@ use approvals::{Answer, Outcome, Problems, Standing, decide, standing};
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::SdkError;
 use jiff::Timestamp;
+use lambda_function::env;
 use lambda_http::{
     Body, Request, RequestExt, Response,
     http::{HeaderMap, Method, StatusCode, header},
@@ -63,15 +64,12 @@ pub struct Config {
 
 impl Config {
     /// Reads the environment; a missing variable is named.
-    pub fn from_env() -> Result<Config, anyhow::Error> {
-        let variable = |name: &str| {
-            std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
-        };
+    pub fn from_env() -> Result<Config, env::Error> {
         Ok(Config {
-            table_name: variable("TABLE_NAME")?,
-            image_bucket: variable("IMAGE_BUCKET")?,
-            review_secret_arn: variable("REVIEW_SECRET_ARN")?,
-            review_base_url: variable("REVIEW_BASE_URL")?,
+            table_name: env::required("TABLE_NAME")?,
+            image_bucket: env::required("IMAGE_BUCKET")?,
+            review_secret_arn: env::required("REVIEW_SECRET_ARN")?,
+            review_base_url: env::required("REVIEW_BASE_URL")?,
         })
     }
 }

@@ -6,13 +6,11 @@ use review::{Clients, Config, review};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    lambda_function::telemetry::init();
-    let config = Config::from_env()?;
-    let clients = Clients::new(&lambda_function::https::aws_config().await, &config);
-    let handler = service_fn(async |request: Request| {
+    let (config, clients) = lambda_function::start(Config::from_env, Clients::new).await?;
+    let page = service_fn(async |request: Request| {
         Ok::<_, Error>(review(&clients, &config, Timestamp::now(), request).await)
     });
-    Runtime::new(Adapter::from(handler))
+    Runtime::new(Adapter::from(page))
         .layer(lambda_function::telemetry::fields("review"))
         .run()
         .await

@@ -13,10 +13,8 @@ use img_parts::{
     Bytes,
     jpeg::{Jpeg, JpegSegment, markers::APP1},
 };
-use lambda_function::aws_error;
-use lambda_runtime::Diagnostic;
+use lambda_function::{aws_error, env};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Which draft, for which post.
@@ -29,14 +27,6 @@ pub struct Input {
     pub round: Option<u32>,
     /// The draft's key in the bucket.
     pub draft_key: String,
-}
-
-impl Input {
-    /// Reads a payload. The runtime's own refusal of one would not have a name that anybody knows.
-    pub fn read(payload: Value) -> Result<Input, Error> {
-        serde_json::from_value(payload)
-            .map_err(|e| Error::InvalidInput(format!("the input cannot be read: {e}")))
-    }
 }
 
 /// The picture.
@@ -120,10 +110,9 @@ pub struct Config {
 
 impl Config {
     /// Reads the environment; a missing variable is named.
-    pub fn from_env() -> Result<Config, anyhow::Error> {
+    pub fn from_env() -> Result<Config, env::Error> {
         Ok(Config {
-            image_bucket: std::env::var("IMAGE_BUCKET")
-                .map_err(|_| anyhow!("the environment variable IMAGE_BUCKET is missing"))?,
+            image_bucket: env::required("IMAGE_BUCKET")?,
         })
     }
 }
@@ -164,14 +153,10 @@ pub enum Error {
     Unexpected(anyhow::Error),
 }
 
-impl From<Error> for Diagnostic {
-    fn from(error: Error) -> Diagnostic {
-        Diagnostic {
-            error_type: <&str>::from(&error).to_owned(),
-            error_message: error.to_string().replace('\n', " | "),
-        }
-    }
-}
+lambda_function::function_error!(Error {
+    lambda_function::UnreadableInput => InvalidInput,
+    lambda_function::AwsError => ServiceUnavailable or Unexpected,
+});
 
 /// `bot/yyyy/date/slot-round`, or `dry-runs/bot/date/slot-round-<name>`.
 fn stem(input: &Input) -> Result<String, Error> {
@@ -330,7 +315,9 @@ async fn draft(
             SdkError::ServiceError(e) if e.err().is_no_such_key() => {
                 Error::DraftMissing(format!("s3://{}/{key}", config.image_bucket))
             }
-            _ => s3_error(&format!("give {key}"), error),
+            _ => aws_error(&error)
+                .during(format!("S3 did not return {key}"))
+                .into(),
         })?;
     let content_type = object.content_type;
     let bytes = object
@@ -365,20 +352,9 @@ async fn put(clients: &Clients, config: &Config, key: &str, bytes: Vec<u8>) -> R
     match written {
         Ok(_) => Ok(()),
         Err(SdkError::ServiceError(e)) if e.raw().status().as_u16() == 412 => Ok(()),
-        Err(error) => Err(s3_error(&format!("keep {key}"), error)),
-    }
-}
-
-fn s3_error<E>(doing: &str, error: SdkError<E>) -> Error
-where
-    E: std::error::Error + aws_sdk_s3::error::ProvideErrorMetadata + 'static,
-{
-    let message = format!("S3 did not {doing}: {}", aws_error(&error));
-    match error {
-        SdkError::ServiceError(e) if !matches!(e.raw().status().as_u16(), 409 | 500..) => {
-            Error::Unexpected(anyhow!(message))
-        }
-        _ => Error::ServiceUnavailable(message),
+        Err(error) => Err(aws_error(&error)
+            .during(format!("S3 did not store {key}"))
+            .into()),
     }
 }
 

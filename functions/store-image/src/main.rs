@@ -1,18 +1,11 @@
 //! The Lambda function around [`store_image::store_image`].
 
-use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
-use serde_json::Value;
-use store_image::{Clients, Config, Input, store_image};
+use store_image::{Clients, Config, store_image};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    lambda_function::telemetry::init();
-    let config = Config::from_env()?;
-    let clients = Clients::new(&lambda_function::https::aws_config().await);
-    Runtime::new(service_fn(async |event: LambdaEvent<Value>| {
-        store_image(&clients, &config, Input::read(event.payload)?).await
-    }))
-    .layer(lambda_function::telemetry::fields("StoreImage"))
-    .run()
-    .await
+async fn main() -> Result<(), lambda_function::FatalError> {
+    let clients = |aws: &_, _: &_| Clients::new(aws);
+    let (config, clients) = lambda_function::start(Config::from_env, clients).await?;
+    let store = async |_, input| store_image(&clients, &config, input).await;
+    lambda_function::serve("StoreImage", store).await
 }

@@ -14,8 +14,8 @@ use aws_sdk_s3::error::SdkError;
 use bot_files::Bot;
 use jiff::Timestamp;
 use lambda_function::aws_error;
+use lambda_function::env;
 use lambda_function::telemetry::{Metrics, Unit};
-use lambda_runtime::Diagnostic;
 use notifications::{Audience, Notice, Teller, Told, read_bot};
 use post::is_bot_name;
 use posts_table::Table;
@@ -250,23 +250,18 @@ pub struct Config {
 
 impl Config {
     /// Reads the environment; a missing variable is named.
-    pub fn from_env() -> Result<Config, anyhow::Error> {
-        let variable = |name: &str| {
-            std::env::var(name).map_err(|_| anyhow!("the environment variable {name} is missing"))
-        };
-        let or =
-            |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    pub fn from_env() -> Result<Config, env::Error> {
         Ok(Config {
-            table_name: variable("TABLE_NAME")?,
-            bot_files_bucket: variable("BOT_FILES_BUCKET")?,
-            review_secret_arn: variable("REVIEW_SECRET_ARN")?,
-            review_base_url: variable("REVIEW_BASE_URL")?,
-            mail_from: variable("MAIL_FROM")?,
-            alert_to: notifications::addresses(&variable("ALERT_TO")?).map_err(|e| anyhow!(e))?,
-            secrets_prefix: variable("SECRETS_PREFIX")?,
-            x_api_base_url: or("X_API_BASE_URL", "https://api.x.com"),
-            openai_secret_arn: variable("OPENAI_SECRET_ARN")?,
-            openai_base_url: or("OPENAI_BASE_URL", "https://api.openai.com/v1"),
+            table_name: env::required("TABLE_NAME")?,
+            bot_files_bucket: env::required("BOT_FILES_BUCKET")?,
+            review_secret_arn: env::required("REVIEW_SECRET_ARN")?,
+            review_base_url: env::required("REVIEW_BASE_URL")?,
+            mail_from: env::required("MAIL_FROM")?,
+            alert_to: env::parsed("ALERT_TO", notifications::addresses)?,
+            secrets_prefix: env::required("SECRETS_PREFIX")?,
+            x_api_base_url: env::or("X_API_BASE_URL", "https://api.x.com"),
+            openai_secret_arn: env::required("OPENAI_SECRET_ARN")?,
+            openai_base_url: env::or("OPENAI_BASE_URL", "https://api.openai.com/v1"),
         })
     }
 }
@@ -326,28 +321,18 @@ pub enum Error {
     /// S3 or DynamoDB is unreachable or busy.
     #[error("{0}")]
     ServiceUnavailable(String),
+    /// The input cannot be read.
+    #[error("{0}")]
+    InvalidInput(String),
     /// Anything else.
     #[error("{0:#}")]
     Unexpected(anyhow::Error),
 }
 
-impl From<Error> for Diagnostic {
-    fn from(error: Error) -> Diagnostic {
-        Diagnostic {
-            error_type: <&str>::from(&error).to_owned(),
-            error_message: error.to_string().replace('\n', " | "),
-        }
-    }
-}
-
-impl From<posts_table::Error> for Error {
-    fn from(error: posts_table::Error) -> Error {
-        match error {
-            posts_table::Error::Unavailable(..) => Error::ServiceUnavailable(error.to_string()),
-            _ => Error::Unexpected(error.into()),
-        }
-    }
-}
+lambda_function::function_error!(Error {
+    lambda_function::UnreadableInput => InvalidInput,
+    posts_table::Error => ServiceUnavailable or Unexpected,
+});
 
 /// The names of the bots, which are the folders of the bucket.
 async fn names(clients: &Clients, config: &Config) -> Result<Vec<String>, Error> {

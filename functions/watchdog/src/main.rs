@@ -1,18 +1,8 @@
 //! The Lambda function around [`watchdog::watchdog`].
 
-use jiff::Timestamp;
-use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
-use watchdog::{Clients, Config, Input, watchdog};
+use watchdog::{Clients, Config, watchdog};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    lambda_function::telemetry::init();
-    let config = Config::from_env()?;
-    let clients = Clients::new(&lambda_function::https::aws_config().await, &config);
-    Runtime::new(service_fn(async |event: LambdaEvent<Input>| {
-        watchdog(&clients, &config, Timestamp::now(), event.payload).await
-    }))
-    .layer(lambda_function::telemetry::fields("watchdog"))
-    .run()
-    .await
+async fn main() -> Result<(), lambda_function::FatalError> {
+    lambda_function::run("watchdog", Config::from_env, Clients::new, watchdog).await
 }

@@ -8,7 +8,7 @@ use aws_sdk_sfn::{
 use bot_files::Bot;
 use jiff::{SignedDuration, Timestamp};
 use post::{Outcome, PostId};
-use posts_table::{Change, Ledger, Operator, Record};
+use posts_table::{Change, Ledger, Operator, Record, prices};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -281,7 +281,9 @@ impl Situation<'_> {
                  `spooky override {post} --caption …`, and then {again}",
                 record.rejection.as_deref().unwrap_or_default()
             )),
-            Ledger::Armed if !self.post_again && record.looks >= post_tweet::MAX_LOOKS => {
+            Ledger::Armed
+                if !self.post_again && record.looks >= posts_table::MAX_RECONCILIATIONS =>
+            {
                 Some(format!(
                     "{post} may or may not be on X: it was sent and not found in {} reconciliation attempts. \
                      Check the account. If the tweet exists, type `spooky attach {post} <address of the tweet>` and \
@@ -371,7 +373,7 @@ async fn may_cost(
 ) -> anyhow::Result<f64> {
     let mut cost = 0.0;
     if ["PickDay", "BuildPrompt", "GenerateImage"].contains(&state) {
-        let picture: generate_image::Picture =
+        let picture: bot_files::Picture =
             match serde_json::from_value(input["day"]["picture"].clone()) {
                 Ok(picture) => picture,
                 // With invalid files PickDay would fail again.
@@ -379,15 +381,15 @@ async fn may_cost(
                     let files = BotFiles::deployed(deployment, &post.bot).await.context(
                         "nothing was redriven: the deployed files would be refused again",
                     )?;
-                    serde_json::from_value(json!(files.bot.picture))?
+                    files.bot.picture
                 }
             };
         let prompt = input["prompt"]["prompt"].as_str().unwrap_or_default();
-        cost += generate_image::most_usd(&picture, prompt);
+        cost += prices::max_picture_usd(&picture.size, &picture.quality, prompt);
     }
     let ledger = record.map_or(Ledger::Claimed, |record| record.ledger);
     if state != "RecordResult" && (ledger == Ledger::Claimed || post_again) {
-        cost += post_tweet::COST_USD;
+        cost += prices::POST.usd();
     }
     Ok(cost)
 }

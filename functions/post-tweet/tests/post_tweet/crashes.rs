@@ -48,14 +48,15 @@ impl Invocation {
             .endpoint_url(aws.url())
             .build();
         let clients = Clients::new(&sdk, &config);
-        let (now, input): (Timestamp, _) = (setting.at(seconds), setting.input());
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let lease_id = format!(
-            "lease-{}",
-            NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-        );
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let invocation = lambda_function::Invocation {
+            now: setting.at(seconds),
+            id: format!("lease-{number}"),
+        };
+        let input = setting.input();
         let task =
-            tokio::spawn(async move { post_tweet(&clients, &config, now, &lease_id, input).await });
+            tokio::spawn(async move { post_tweet(&clients, &config, invocation, input).await });
         let mut invocation = Invocation {
             task,
             requests,

@@ -2,6 +2,7 @@
 
 use fakes::{Fault, Kind};
 use jiff::tz::TimeZone;
+use lambda_function::read;
 use post_tweet::{Delete, Deleted, Error, Request, delete_tweet};
 use posts_table::{Ledger, Operator};
 use serde_json::json;
@@ -134,7 +135,7 @@ async fn what_is_not_posted_is_not_taken_down() {
             "never run",
         ),
     ] {
-        let Request::Delete(order) = Request::read(payload).unwrap() else {
+        let Ok(Request::Delete(order)) = read::<_, Error>(payload) else {
             panic!("that is a deletion");
         };
         let done = delete_tweet(&setting.clients, &setting.config, setting.at(0), order);
@@ -146,7 +147,10 @@ async fn what_is_not_posted_is_not_taken_down() {
         json!({"delete": 1}),
         json!({"delete": {"post": "x", "id": "1"}}),
     ] {
-        assert_eq!(name(&Request::read(payload).unwrap_err()), "InvalidInput");
+        assert_eq!(
+            name(&read::<Request, _>(payload).unwrap_err()),
+            "InvalidInput"
+        );
     }
     assert!(setting.x.requests().is_empty());
 }

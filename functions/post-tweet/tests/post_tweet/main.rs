@@ -263,7 +263,7 @@ async fn after_six_looks_in_vain_a_person_decides_and_a_later_entry_still_finds_
     setting
         .x
         .fail(Fault::once("create-tweet", Kind::Hidden { reads: 7 }));
-    for look in 0..post_tweet::MAX_LOOKS {
+    for look in 0..posts_table::MAX_RECONCILIATIONS {
         let error = setting.enter(i64::from(look) * 30).await.unwrap_err();
         assert_eq!(name(&error), "OutcomeUnknown", "{error}");
     }

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::primitives::ByteStream;
 use fakes::x::{self, Credentials, X};
 use jiff::{SignedDuration, Timestamp};
+use lambda_function::Invocation;
 use local_cloud::Emulator;
 use post::PostId;
 use post_tweet::{Clients, Config, Error, Image, Input, Output, post_tweet};
@@ -132,15 +133,11 @@ impl Setting {
     }
 
     pub async fn enter_with(&self, seconds: i64, input: Input) -> Result<Output, Error> {
-        let lease_id = format!("lease-at-{seconds}");
-        post_tweet(
-            &self.clients,
-            &self.config,
-            self.at(seconds),
-            &lease_id,
-            input,
-        )
-        .await
+        let invocation = Invocation {
+            now: self.at(seconds),
+            id: format!("lease-at-{seconds}"),
+        };
+        post_tweet(&self.clients, &self.config, invocation, input).await
     }
 
     pub async fn record(&self) -> Record {

@@ -230,7 +230,8 @@ pub fn now() -> Timestamp {
 }
 
 pub fn read(input: Value) -> Input {
-    Input::read(input.clone()).unwrap_or_else(|error| panic!("{input}: {error}"))
+    lambda_function::read::<_, record_result::Error>(input.clone())
+        .unwrap_or_else(|error| panic!("{input}: {error}"))
 }
 
 /// What the state machine says at the end of a run, with what differs from an ordinary one.
