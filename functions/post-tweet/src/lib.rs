@@ -10,13 +10,11 @@ use anyhow::anyhow;
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::SdkError;
 use jiff::{SignedDuration, Timestamp};
+use lambda_function::{Invocation, aws_error, env};
 use post::PostId;
 use post_text::{check_alt_text, check_caption};
 use posts_table::{
     Arm, Armed, DUPLICATE, Ledger, MAX_RECONCILIATIONS, Record, Table, content_hash, prices,
-};
-use lambda_function::{Invocation, aws_error, env};
-    Arm, Armed, DUPLICATE, Ledger, MAX_RECONCILIATIONS, PostId, Record, Table, content_hash, prices,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;

@@ -9,7 +9,6 @@ use fakes::{
     Fault, Kind,
     proxy::{self, Held, Proxy},
 };
-use jiff::Timestamp;
 use post_tweet::{Clients, Config, Error, Output, Status, post_tweet};
 use posts_table::Ledger;
 use proptest::{prelude::*, test_runner::TestRunner};
