@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use post::{Outcome, PostId};
 use posts_table::{Change, Ledger, Operator, Record, prices};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     PICTURE_UNUSABLE, is_duplicate, ledger_summary, outcome_name, slot_summary, tweet_url,
@@ -439,6 +439,7 @@ async fn post_of(deployment: &Deployment, input: &Value) -> anyhow::Result<Optio
 mod tests {
     use super::*;
     use crate::Execution;
+    use serde_json::json;
 
     #[test]
     fn a_run_that_cannot_be_redriven_names_what_to_do_instead() {
