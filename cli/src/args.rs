@@ -13,10 +13,10 @@ pub(crate) struct BotArg {
     pub(crate) bot: String,
 }
 
-/// A date as it is typed.
+/// Parses a date.
 pub(crate) fn date(text: &str) -> Result<Date, String> {
     text.parse()
-        .map_err(|_| "write a date that there is, such as 2026-10-30".to_owned())
+        .map_err(|_| "write a valid date, such as 2026-10-30".to_owned())
 }
 
 /// The operator of a command, and the format of its output.
@@ -25,22 +25,22 @@ pub(crate) struct OperatorArgs {
     /// Your name, for the audit trail.
     #[arg(long, env = "USER", default_value = "")]
     pub(crate) by: String,
-    /// Answer with one JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// The operator of a command.
+/// Checks the operator's name and reason.
 pub(crate) fn operator(by: &str, reason: Option<String>) -> anyhow::Result<Operator> {
     let by = by.trim();
     ensure!(
         !by.is_empty(),
-        "--by has to be your name: it is kept in the audit trail"
+        "--by is empty: give your name, for the audit trail"
     );
     if let Some(reason) = &reason {
         ensure!(
             !reason.trim().is_empty(),
-            "--reason is empty: say why, for the audit trail"
+            "--reason is empty: give a reason, for the audit trail"
         );
     }
     Ok(Operator {
@@ -49,9 +49,10 @@ pub(crate) fn operator(by: &str, reason: Option<String>) -> anyhow::Result<Opera
     })
 }
 
+/// Parses a time with a zone.
 pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| {
-        "write a time with its zone, such as 2026-11-01T00:00:00Z or 2026-11-01T08:00:00-04:00"
+        "write a time with a zone, such as 2026-11-01T00:00:00Z or 2026-11-01T08:00:00-04:00"
             .to_owned()
     })
 }

@@ -1,4 +1,4 @@
-//! Where a command works: the local cloud, or a deployment on AWS.
+//! The deployment that a command works on: the local cloud, or an environment on AWS.
 
 use anyhow::{Context, anyhow, bail, ensure};
 use aws_config::BehaviorVersion;
@@ -13,10 +13,10 @@ use local_cloud::running;
 /// BotArg deployment a command works on.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Target {
-    /// The environment on AWS that is worked on, such as prod, and not the local cloud; or set SPOOKY_ENV.
+    /// The environment on AWS, such as prod, instead of the local cloud [env: SPOOKY_ENV].
     #[arg(long, global = true, value_parser = environment)]
     env: Option<String>,
-    /// The profile of ~/.aws/config with the credentials and the region for --env; or set AWS_PROFILE.
+    /// The profile of ~/.aws/config with the credentials and the region for --env [env: AWS_PROFILE].
     #[arg(long, global = true)]
     profile: Option<String>,
 }
@@ -28,23 +28,24 @@ fn environment(text: &str) -> Result<String, String> {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     match right {
         true => Ok(text.to_owned()),
-        false => {
-            Err("an environment has 1 to 16 lower-case letters and digits, such as prod".to_owned())
-        }
+        false => Err(
+            "an environment must have 1 to 16 lowercase letters and digits, such as prod"
+                .to_owned(),
+        ),
     }
 }
 
 impl Target {
-    /// Refuses the options for a command that works on no deployment.
+    /// Rejects the options for a command that uses no deployment.
     pub(crate) fn ensure_none(&self, command: &str) -> anyhow::Result<()> {
         ensure!(
             self.env.is_none() && self.profile.is_none(),
-            "`spooky {command}` works on this machine alone; leave --env and --profile out"
+            "`spooky {command}` works on this machine only; omit --env and --profile"
         );
         Ok(())
     }
 
-    /// The deployment on AWS if one is named, otherwise the local cloud that `spooky local` has started.
+    /// The deployment on AWS if an environment is named, otherwise the local cloud that `spooky local` runs.
     pub(crate) async fn deployment(&self) -> anyhow::Result<Deployment> {
         let env = match (&self.env, std::env::var("SPOOKY_ENV")) {
             (Some(env), _) => Some(env.clone()),
@@ -58,14 +59,14 @@ impl Target {
             None => {
                 ensure!(
                     self.profile.is_none(),
-                    "--profile is for a deployment on AWS: give --env as well, such as --env prod"
+                    "--profile is for a deployment on AWS: add --env, such as --env prod"
                 );
                 running().await
             }
         }
     }
 
-    /// The deployment of an environment, after making sure that it is there.
+    /// The deployment of an environment, after checking that it exists.
     async fn on_aws(&self, env: &str) -> anyhow::Result<Deployment> {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(lambda_function::https::aws_http_client());
@@ -76,9 +77,11 @@ impl Target {
         ensure!(
             aws.region()
                 .is_some_and(|region| !region.as_ref().is_empty()),
-            "no AWS region is known: set AWS_REGION, or give --profile with a profile that has a region"
+            "no AWS region is set: set AWS_REGION, or use --profile with a profile that has a region"
         );
-        let provider = aws.credentials_provider().context("no AWS credentials")?;
+        let provider = aws
+            .credentials_provider()
+            .context("AWS has no credentials provider")?;
         if let Err(error) = provider.provide_credentials().await {
             let mut why = error.to_string();
             let mut source = std::error::Error::source(&error);
@@ -87,7 +90,7 @@ impl Target {
                 source = cause.source();
             }
             bail!(
-                "there are no AWS credentials ({why}): give --profile or set AWS_PROFILE, or set AWS_ACCESS_KEY_ID \
+                "no AWS credentials were found ({why}): use --profile or set AWS_PROFILE, or set AWS_ACCESS_KEY_ID \
                  and AWS_SECRET_ACCESS_KEY; for a profile with SSO see docs/cli.md"
             );
         }
@@ -95,7 +98,7 @@ impl Target {
         let caller = sts.get_caller_identity().send().await.map_err(|error| {
             let fix = match error.code() {
                 Some("InvalidClientTokenId" | "SignatureDoesNotMatch") => {
-                    "; the credentials are wrong: take another --profile, or fix its keys"
+                    "; the credentials are invalid: use another --profile, or fix its keys"
                 }
                 _ => "",
             };
@@ -104,7 +107,7 @@ impl Target {
                 aws_context("asking AWS for the caller identity", error)
             )
         })?;
-        let account = caller.account.context("AWS names no account")?;
+        let account = caller.account.context("AWS returned no account")?;
         let deployment = Deployment::named(env, &account, &aws, None);
         let machine = deployment
             .sfn
@@ -120,7 +123,7 @@ impl Target {
                     .is_some_and(|e| e.is_state_machine_does_not_exist()) =>
             {
                 bail!(
-                    "there is no deployment {} in the account {account}, region {}: look at --env, and at the account \
+                    "there is no deployment {} in the account {account}, region {}: check --env, and the account \
                      and region of --profile",
                     deployment.name,
                     deployment.region
@@ -131,15 +134,15 @@ impl Target {
     }
 }
 
-/// What to do about an error of AWS that tells nobody that.
+/// The remedy for an AWS error whose message names none.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
     let aws = error
         .chain()
         .find_map(|cause| cause.downcast_ref::<AwsError>())?;
     if aws.is_access_denied() {
         return Some(
-            "your AWS identity may not do this: allow the action that is named, for that resource \
-             (docs/cli.md lists what each command needs), or take another --profile",
+            "your AWS identity has no permission for this: allow the named action for that resource \
+             (docs/cli.md lists what each command needs), or use another --profile",
         );
     }
     if aws.is_expired_credentials() {
@@ -155,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_environment_is_named_plainly() {
+    fn an_environment_has_lowercase_letters_and_digits() {
         for env in ["prod", "dev2", "local"] {
             assert_eq!(environment(env).unwrap(), env);
         }

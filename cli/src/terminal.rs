@@ -11,29 +11,29 @@ use post::PostId;
 
 /// Prints the output of a command.
 pub(crate) fn print(line: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{line}").context("writing the answer")
+    writeln!(std::io::stdout(), "{line}").context("writing to standard output")
 }
 
-/// Says what is dangerous about a command, and asks for the name of the post on standard input.
+/// Prints a warning, and asks for the name of the post on standard input.
 pub(crate) async fn confirm(post: &PostId, warning: &str, refusal: &str) -> anyhow::Result<()> {
-    write!(std::io::stderr(), "{warning}\nType {post} to go on: ")?;
-    // A thread of its own, which does not keep the command from ending at Ctrl-C.
+    write!(std::io::stderr(), "{warning}\nType {post} to continue: ")?;
+    // On a separate thread, so that a blocked read does not keep the command from ending at Ctrl-C.
     let (answer, typed) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let mut line = String::new();
         let read = std::io::stdin().read_line(&mut line);
-        // Nobody waits for it any more after Ctrl-C.
+        // After Ctrl-C the receiver is gone.
         let _ = answer.send(read.map(|_| line));
     });
     let line = typed.await.context("reading the confirmation")??;
     ensure!(
         line.trim() == post.to_string(),
-        "{refusal}: not confirmed; type {post}, or give --yes in a script"
+        "{refusal}: not confirmed; type {post}, or use --yes in a script"
     );
     Ok(())
 }
 
-/// What is going on, on standard error: a line that changes on a terminal, plain lines elsewhere.
+/// Progress on standard error: one line that changes on a terminal, plain lines elsewhere.
 pub(crate) struct Progress(Option<ProgressBar>);
 
 impl Progress {
@@ -48,7 +48,7 @@ impl Progress {
     pub(crate) fn step(&self, what: &str) {
         match &self.0 {
             Some(bar) => bar.set_message(what.to_owned()),
-            // Progress that nobody can read is no reason to fail.
+            // A closed standard error is no reason to fail.
             None => drop(writeln!(std::io::stderr(), "{what}")),
         }
     }

@@ -14,14 +14,14 @@ use crate::{
     terminal::print,
 };
 
-/// Let a post that is too late be posted all the same.
+/// Allow a post after its slot has become too late.
 #[derive(Debug, Args)]
 pub struct AllowLate {
     /// The post, bot/date/slot.
     post: PostId,
     #[command(flatten)]
     operator: OperatorArgs,
-    /// Why; it is kept in the audit trail.
+    /// The reason, for the audit trail.
     #[arg(long)]
     reason: String,
 }
@@ -39,8 +39,8 @@ impl AllowLate {
                 Some(record) if record.outcome.is_some() || record.not_after.is_some() => {
                     slot_summary(Some(record))
                 }
-                Some(_) => "was run by hand, and such a post is never late".to_owned(),
-                None => "has not run yet; it can be late only after that".to_owned(),
+                Some(_) => "was run by hand, so it cannot be late".to_owned(),
+                None => "has no run yet, so it cannot be late".to_owned(),
             };
             bail!("nothing was allowed: {post} {why}");
         }
@@ -49,6 +49,9 @@ impl AllowLate {
                 &json!({"post": post.to_string(), "lateAllowedBy": operator.by}).to_string(),
             );
         }
-        print(&format!("{post} may be late, says {}", operator.by))
+        print(&format!(
+            "{post} may be posted late (allowed by {})",
+            operator.by
+        ))
     }
 }

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use crate::{args::BotArg, target::Target, terminal::print};
 
-/// List the approvals that wait for a person.
+/// List the approvals that wait for a decision.
 #[derive(Debug, Args)]
 pub struct Approvals {
     #[command(flatten)]
     bot: BotArg,
-    /// Answer with one JSON array.
+    /// Print one JSON array.
     #[arg(long)]
     json: bool,
 }
@@ -50,7 +50,7 @@ impl Approvals {
             return print(&json!(listed).to_string());
         }
         if lines.is_empty() {
-            return print("no approval waits");
+            return print("no approval waits for a decision");
         }
         print(&lines.join("\n"))
     }

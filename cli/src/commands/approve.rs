@@ -6,15 +6,15 @@ use clap::Args;
 use super::decision::DecisionArgs;
 use crate::target::Target;
 
-/// Approve a post, perhaps with other texts, under the rules of the approval page.
+/// Approve a post, optionally with an edited caption or alt text.
 #[derive(Debug, Args)]
 pub struct Approve {
     #[command(flatten)]
     decision: DecisionArgs,
-    /// Another caption than the one that was presented.
+    /// The edited caption.
     #[arg(long)]
     caption: Option<String>,
-    /// Another alt text than the one that was presented.
+    /// The edited alt text.
     #[arg(long)]
     alt_text: Option<String>,
 }

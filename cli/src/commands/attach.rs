@@ -14,7 +14,7 @@ use crate::{
     terminal::print,
 };
 
-/// Record the tweet of a post that was sent without a clear answer, after looking at the account.
+/// Record the tweet of a post that was sent without a clear answer, after checking the account.
 #[derive(Debug, Args)]
 pub struct Attach {
     /// The post, bot/date/slot.
@@ -47,7 +47,7 @@ impl Attach {
             return print(&answer.to_string());
         }
         print(&format!(
-            "{post} is posted as {}, says {}\nto end its run, type `spooky redrive {post}`",
+            "{post} is recorded as tweet {} (by {})\nto complete its run, type `spooky redrive {post}`",
             self.tweet, operator.by
         ))
     }
@@ -70,7 +70,7 @@ fn tweet_id(text: &str) -> Result<String, String> {
     match (1..=19).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit()) {
         true => Ok(id.to_owned()),
         false => Err(
-            "write the tweet's address, such as https://x.com/i/status/1900544781383569409, or its id"
+            "write the address of the tweet, such as https://x.com/i/status/1900544781383569409, or its id"
                 .to_owned(),
         ),
     }

@@ -10,15 +10,15 @@ use deployment::BotFiles;
 
 use crate::{args::BotArg, target::Target, terminal::print};
 
-/// Show what was spent and reserved in a month, by day and provider, and what the caps leave.
+/// Show what a month has cost and reserved, by day and provider, and what the caps leave.
 #[derive(Debug, Args)]
 pub struct Costs {
     #[command(flatten)]
     bot: BotArg,
-    /// The month, such as 2026-11; the current one of the bot's time zone without it.
+    /// The month, such as 2026-11 [default: the current month in the bot's time zone].
     #[arg(long, value_parser = month)]
     month: Option<Date>,
-    /// Answer with one JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
@@ -29,7 +29,7 @@ fn month(text: &str) -> Result<Date, String> {
         .parse()
         .ok()
         .filter(|_| text.len() == 7)
-        .ok_or_else(|| "a month is a year and a month, such as 2026-11".to_owned())
+        .ok_or_else(|| "write a year and a month, such as 2026-11".to_owned())
 }
 
 impl Costs {
@@ -78,12 +78,12 @@ impl Costs {
         };
         let mut lines = vec![format!(
             "{:<10}  {:>11}  {:>9}  {:>11}  {:>11}",
-            name, "OpenAI", "X", "reserved", "in all"
+            name, "OpenAI", "X", "reserved", "total"
         )];
         for (date, spending) in &spending.days {
             lines.push(row(&date.to_string(), *spending));
         }
-        lines.push(row("in all", spending.total));
+        lines.push(row("total", spending.total));
         lines.push(format!(
             "{left_in_month} of {} are left in {name}",
             Micros(money.per_month_micros)
@@ -99,9 +99,9 @@ impl Costs {
         }
         let open = deployment.table.reservations(bot).await?;
         for reservation in open {
-            let reservation = reservation.context("reading what is reserved")?;
+            let reservation = reservation.context("reading the reservations")?;
             print(&format!(
-                "{} are reserved for a picture of {} since {}; what nobody settles counts in full after a quarter of an hour",
+                "{} are reserved for a picture of {} since {}; the watchdog counts an unsettled reservation in full after 15 minutes",
                 reservation.micros, reservation.post, reservation.at
             ))?;
         }

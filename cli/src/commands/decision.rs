@@ -18,7 +18,7 @@ pub(crate) struct DecisionArgs {
     /// Your name, for the record.
     #[arg(long, env = "USER")]
     by: String,
-    /// Answer with one JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
@@ -33,7 +33,7 @@ impl DecisionArgs {
         let by = self.by.trim();
         ensure!(
             !by.is_empty() && by != POLICY,
-            "--by has to be your name: a decision carries it"
+            "--by must be your name, which is stored with the decision"
         );
         let deployment = target.deployment().await?;
         let clients = Clients {
@@ -43,7 +43,7 @@ impl DecisionArgs {
         let approvals = deployment.table.approvals(&self.post).await?;
         let approval = approvals.last().with_context(|| {
             format!(
-                "nobody was asked about {}; see `spooky approvals`",
+                "{} has no approval; `spooky approvals` lists all approvals",
                 self.post
             )
         })?;
@@ -70,7 +70,7 @@ impl DecisionArgs {
                 bail!("{} was not decided: {}", self.post, why(&standing))
             }
             Outcome::OtherContent => bail!(
-                "{} was not decided: other content is presented by now; look at it with `spooky show {}`",
+                "{} was not decided: its content has changed; type `spooky show {}`",
                 self.post,
                 self.post
             ),

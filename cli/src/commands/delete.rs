@@ -12,12 +12,12 @@ use crate::{
     terminal::{confirm, print},
 };
 
-/// Take the tweet of a post down; the slot stays taken, so that nothing is posted instead.
+/// Delete the tweet of a post; the slot stays taken, so that nothing is posted in its place.
 #[derive(Debug, Args)]
 pub struct Delete {
     /// The post, bot/date/slot.
     post: PostId,
-    /// Why; it is kept in the audit trail.
+    /// The reason, for the audit trail.
     #[arg(long)]
     reason: String,
     /// Do not ask for a confirmation.

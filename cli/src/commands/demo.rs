@@ -28,40 +28,40 @@ use crate::{
 pub struct Demo {
     #[command(flatten)]
     bot: BotArg,
-    /// The date; today in the bot's time zone without it.
+    /// The date [default: today in the bot's time zone].
     #[arg(long, value_parser = crate::args::date)]
     date: Option<Date>,
     /// BotArg of the date's posts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     slot: u32,
-    /// Wait for a person to decide on the approval page, instead of approving there by itself.
+    /// Wait for your decision on the approval page, instead of approving automatically.
     #[arg(long)]
     approve: bool,
-    /// End with one line, one JSON object.
+    /// Print one JSON object at the end.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     servers: Servers,
 }
 
-/// Who stands for OpenAI and X.
+/// The servers that the functions call as OpenAI and X.
 #[derive(Clone, Debug, Args)]
 pub struct Servers {
-    /// Really call OpenAI, with the key in OPENAI_API_KEY. This costs money.
+    /// Call OpenAI, with the key in OPENAI_API_KEY; this costs money.
     #[arg(long, conflicts_with = "openai_url")]
     live_image: bool,
-    /// Really post to X, with the keys in X_API_KEY, X_API_KEY_SECRET, X_ACCESS_TOKEN and X_ACCESS_TOKEN_SECRET.
+    /// Post to X, with the keys in X_API_KEY, X_API_KEY_SECRET, X_ACCESS_TOKEN and X_ACCESS_TOKEN_SECRET.
     #[arg(long, conflicts_with = "x_url")]
     live_post: bool,
-    /// Another server instead of the stand-in for OpenAI, with /v1.
+    /// Another server instead of the fake for OpenAI, with /v1.
     #[arg(long)]
     openai_url: Option<String>,
-    /// Another server instead of the stand-in for X.
+    /// Another server instead of the fake for X.
     #[arg(long)]
     x_url: Option<String>,
 }
 
-/// What the functions will talk to, and the stand-ins, which end when they are dropped.
+/// The settings of the functions, and the fakes, which stop when they are dropped.
 pub(crate) struct Providers {
     pub(crate) settings: Settings,
     pub(crate) x: Option<x::X>,
@@ -69,7 +69,7 @@ pub(crate) struct Providers {
 }
 
 impl Servers {
-    /// Starts the stand-ins that are needed. Missing keys are named before anything is started.
+    /// Starts the fakes that are needed. Missing keys are reported before anything starts.
     pub(crate) async fn start(
         &self,
         bot: &str,
@@ -85,31 +85,27 @@ impl Servers {
             _ => other.to_owned(),
         };
         let openai_key = match self.live_image || self.openai_url.is_some() {
-            true => variable(self.live_image, "OPENAI_API_KEY", "stand-in-key"),
-            false => "stand-in-key".to_owned(),
+            true => variable(self.live_image, "OPENAI_API_KEY", "fake-key"),
+            false => "fake-key".to_owned(),
         };
         let x_live = self.live_post;
         let x_credentials = match x_live || self.x_url.is_some() {
             true => x::Credentials {
-                api_key: variable(x_live, "X_API_KEY", "stand-in-key"),
-                api_key_secret: variable(x_live, "X_API_KEY_SECRET", "stand-in-key-secret"),
-                access_token: variable(x_live, "X_ACCESS_TOKEN", "1031-stand-in-token"),
-                access_token_secret: variable(
-                    x_live,
-                    "X_ACCESS_TOKEN_SECRET",
-                    "stand-in-token-secret",
-                ),
+                api_key: variable(x_live, "X_API_KEY", "fake-key"),
+                api_key_secret: variable(x_live, "X_API_KEY_SECRET", "fake-key-secret"),
+                access_token: variable(x_live, "X_ACCESS_TOKEN", "1031-fake-token"),
+                access_token_secret: variable(x_live, "X_ACCESS_TOKEN_SECRET", "fake-token-secret"),
             },
-            false => stand_in_credentials(),
+            false => fake_credentials(),
         };
         if !missing.is_empty() {
             bail!(
-                "set the environment variable{} {} first; nothing was started and nothing was spent",
+                "set the environment variable{} {} first; nothing was started, and nothing was spent",
                 if missing.len() == 1 { "" } else { "s" },
                 missing.join(", ")
             );
         }
-        let mut stand_in_openai = None;
+        let mut fake_openai = None;
         let openai_url = match (&self.openai_url, self.live_image) {
             (Some(url), _) => url.clone(),
             (None, true) => "https://api.openai.com/v1".to_owned(),
@@ -120,11 +116,11 @@ impl Servers {
                 };
                 let server = openai::start(options)
                     .await
-                    .context("starting the stand-in for OpenAI")?;
-                stand_in_openai.insert(server).base_url()
+                    .context("starting the fake for OpenAI")?;
+                fake_openai.insert(server).base_url()
             }
         };
-        let mut stand_in_x = None;
+        let mut fake_x = None;
         let x_url = match (&self.x_url, self.live_post) {
             (Some(url), _) => url.clone(),
             (None, true) => "https://api.x.com".to_owned(),
@@ -136,10 +132,8 @@ impl Servers {
                     handle: "spooky_days".to_owned(),
                     directory,
                 };
-                let server = x::start(options)
-                    .await
-                    .context("starting the stand-in for X")?;
-                stand_in_x.insert(server).base_url()
+                let server = x::start(options).await.context("starting the fake for X")?;
+                fake_x.insert(server).base_url()
             }
         };
         Ok(Providers {
@@ -148,29 +142,29 @@ impl Servers {
                 openai_key,
                 x_url,
                 x_credentials: BTreeMap::from([(bot.to_owned(), x_credentials)]),
-                review_key: stand_in_review_key(),
+                review_key: fake_review_key(),
                 lease_seconds: 90,
                 timeouts: HashMap::new(),
             },
-            x: stand_in_x,
-            _openai: stand_in_openai,
+            x: fake_x,
+            _openai: fake_openai,
         })
     }
 }
 
-/// The keys that the stand-in for X knows.
-pub fn stand_in_credentials() -> x::Credentials {
+/// The keys that the fake for X accepts.
+pub fn fake_credentials() -> x::Credentials {
     x::Credentials {
-        api_key: "stand-in-key".to_owned(),
-        api_key_secret: "stand-in-key-secret".to_owned(),
-        access_token: "1031-stand-in-token".to_owned(),
-        access_token_secret: "stand-in-token-secret".to_owned(),
+        api_key: "fake-key".to_owned(),
+        api_key_secret: "fake-key-secret".to_owned(),
+        access_token: "1031-fake-token".to_owned(),
+        access_token_secret: "fake-token-secret".to_owned(),
     }
 }
 
-/// The key that signs the links of the local cloud, which nobody can reach but this machine.
-fn stand_in_review_key() -> String {
-    BASE64_STANDARD.encode("stand-in key of the approval page")
+/// The key that signs the links of the local cloud, which only this machine can reach.
+fn fake_review_key() -> String {
+    BASE64_STANDARD.encode("fake key of the approval page")
 }
 
 impl Demo {
@@ -190,7 +184,7 @@ impl Demo {
             .await?;
         let ended = tokio::select! {
             ended = deployment.wait(&execution, |state| progress.step(state)) => ended?,
-            error = self.answer(&account, &progress) => return Err(error),
+            error = self.answer_approvals(&account, &progress) => return Err(error),
         };
         let result = self.result(&deployment, &providers, date, &ended).await;
         progress.step("stopping the local cloud");
@@ -199,12 +193,12 @@ impl Demo {
         let result = result?;
         match self.json {
             true => print(&result.to_string()),
-            false => print(&described(&result)),
+            false => print(&summary(&result)),
         }
     }
 
-    /// Looks after the approval until the run has ended; comes back with an error only.
-    async fn answer(&self, account: &Account, progress: &Progress) -> anyhow::Error {
+    /// Answers the approvals until the run has ended; returns only on an error.
+    async fn answer_approvals(&self, account: &Account, progress: &Progress) -> anyhow::Error {
         let mut mails = Mails::of(account);
         loop {
             let new = match mails.new_ones().await {
@@ -214,7 +208,7 @@ impl Demo {
             for mail in new {
                 let Some(link) = &mail.link else { continue };
                 if self.approve {
-                    progress.note(&format!("mail to {}: {}", mail.to, mail.subject));
+                    progress.note(&format!("email to {}: {}", mail.to, mail.subject));
                     progress.note(&format!("decide at {link}"));
                 } else if let Err(error) = approve(link).await {
                     return error.context("approving on the page");
@@ -234,20 +228,20 @@ impl Demo {
                 Pick::Day(_) => return Ok(date),
                 Pick::Nothing { reason } => {
                     progress.note(&format!(
-                        "nothing to post on {date}: {reason}; taking the next date"
+                        "nothing to post on {date}: {reason}; trying the next date"
                     ));
                     date = date.tomorrow()?;
                 }
             }
         }
         bail!(
-            "bots/{}/calendar.toml has nothing to post in slot {} for a year",
+            "bots/{}/calendar.toml has nothing to post in slot {} for a year; add days to it",
             self.bot.bot,
             self.slot
         )
     }
 
-    /// Saves the picture and the page, and says what happened.
+    /// Saves the picture and the timeline page, and returns what happened.
     async fn result(
         &self,
         deployment: &Deployment,
@@ -296,7 +290,7 @@ impl Demo {
     }
 }
 
-fn described(result: &Value) -> String {
+fn summary(result: &Value) -> String {
     let text = |name: &str| result[name].as_str().unwrap_or("none").to_owned();
     let states: Vec<String> = result["states"]
         .as_array()
@@ -315,7 +309,7 @@ fn described(result: &Value) -> String {
         })
         .collect();
     format!(
-        "{} is {}.\n\n{}\n\nAlt text: {}\nPicture:  {}\nTimeline: {}\nTweet:    {}\nApproved: by {}\nCost:     ${:.3} had this been real\n\n{}",
+        "{} is {}.\n\n{}\n\nAlt text: {}\nPicture:  {}\nTimeline: {}\nTweet:    {}\nApproved by: {}\nCost:     ${:.3} (simulated)\n\n{}",
         text("postId"),
         text("outcome"),
         text("caption"),

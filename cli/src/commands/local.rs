@@ -34,23 +34,21 @@ pub struct Local {
     servers: Servers,
 }
 
-/// The one account of the local cloud, so that the next start finds everything again.
+/// The account of the local cloud, always the same, so that the next start finds its state.
 const ACCOUNT: u64 = 310_000_000_000;
 
 /// The error of an execution that was running when the emulator stopped.
-const CUT_OFF: &str = "States.ServiceRestart";
+const INTERRUPTED: &str = "States.ServiceRestart";
 
 impl Local {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let files = BotFiles::from_folder(&bots_directory(), &self.bot.bot)?;
         let directory = local_directory();
         std::fs::create_dir_all(&directory)?;
-        // Freed when the process ends, however it does.
+        // The operating system releases the lock when the process ends.
         let lock = File::create(directory.join("lock"))?;
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            bail!(
-                "another `spooky local` is running here: use that one, or stop it with Ctrl-C in its terminal first"
-            );
+            bail!("another `spooky local` runs here: use that one, or stop it with Ctrl-C first");
         }
         // On the same port, the links of earlier emails keep working.
         let port = RunningAddress::read()
@@ -77,9 +75,9 @@ impl Local {
         };
         address.write()?;
         drop(progress);
-        go_on(&deployment).await?;
+        resume_interrupted(&deployment).await?;
         print(&format!(
-            "The local cloud is up; Ctrl-C stops it, and the next start goes on with its state.\n\
+            "The local cloud is running. Ctrl-C stops it; the next start resumes from its state.\n\
              AWS endpoint:  {} (access key {}, secret test, region {})\n\
              State machine: {}\n\
              Timeline:      {}\n\
@@ -95,23 +93,23 @@ impl Local {
         self.keep_time(&deployment, &account, &files.bot).await
     }
 
-    /// Does what schedules do, for ever: starts each slot, runs the watchdog every minute, and tells the mails.
-    /// The clock is looked at every second, so that a laptop that slept through a slot's start still starts it,
-    /// unless the slot is too late.
+    /// Does what schedules do, forever: starts each slot, runs the watchdog every minute, and prints the emails.
+    /// It reads the clock every second, so that a laptop that slept through a slot's start still starts the slot,
+    /// unless it is too late.
     async fn keep_time(
         &self,
         deployment: &Deployment,
         account: &Account,
         bot: &Bot,
     ) -> anyhow::Result<()> {
-        let mut looked = Timestamp::now();
-        let mut watched = looked;
+        let mut checked = Timestamp::now();
+        let mut watched = checked;
         let mut started = HashSet::new();
         let mut mails = Mails::of(account);
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let now = Timestamp::now();
-            for start in bot.starts(looked, now)? {
+            for start in bot.starts(checked, now)? {
                 if started.insert(start) {
                     let (slot, at) = (start.slot, start.at);
                     let input = scheduled(&self.bot.bot, slot, at);
@@ -119,12 +117,12 @@ impl Local {
                     print(&format!("started slot {slot} of {at}: {execution}"))?;
                 }
             }
-            looked = now;
+            checked = now;
             for mail in mails.new_ones().await? {
-                print(&format!("mail to {}: {}", mail.to, mail.subject))?;
+                print(&format!("email to {}: {}", mail.to, mail.subject))?;
                 match &mail.link {
                     Some(link) => print(&format!("  decide at {link}"))?,
-                    // A notice is told as a whole, since its mail is nowhere else to be read.
+                    // A notification is printed in full, since its email is stored nowhere else.
                     None => {
                         for line in mail.text.lines() {
                             print(format!("  {line}").trim_end())?;
@@ -143,19 +141,19 @@ impl Local {
     }
 }
 
-/// Goes on with the runs that the stop of the local cloud has cut off, each from the state that it was in.
-async fn go_on(deployment: &Deployment) -> anyhow::Result<()> {
+/// Resumes the runs that the stop of the local cloud interrupted, each from the state that it was in.
+async fn resume_interrupted(deployment: &Deployment) -> anyhow::Result<()> {
     let operator = Operator {
         by: "spooky local".to_owned(),
         reason: Some("restart of the local cloud".to_owned()),
     };
     for run in deployment.runs().await? {
-        // One that cannot go on does not keep the others, or the local cloud, waiting.
-        match go_on_with(deployment, &run, &operator).await {
+        // A run that cannot be resumed does not affect the others.
+        match resume(deployment, &run, &operator).await {
             Ok(None) => {}
-            Ok(Some(told)) => print(&told)?,
+            Ok(Some(line)) => print(&line)?,
             Err(error) => print(&format!(
-                "{} was cut off and cannot go on: {error:#}; type `spooky show {}`",
+                "{} was interrupted and cannot be resumed: {error:#}; type `spooky show {}`",
                 run.first.arn, run.first.arn
             ))?,
         }
@@ -163,8 +161,8 @@ async fn go_on(deployment: &Deployment) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Goes on with a run if it was cut off, and says so.
-async fn go_on_with(
+/// Resumes a run if it was interrupted, and returns a line about it.
+async fn resume(
     deployment: &Deployment,
     run: &Run,
     operator: &Operator,
@@ -174,7 +172,7 @@ async fn go_on_with(
         return Ok(None);
     }
     let described = deployment.described(&last.arn).await?;
-    if described.is_none_or(|there| there.error() != Some(CUT_OFF)) {
+    if described.is_none_or(|there| there.error() != Some(INTERRUPTED)) {
         return Ok(None);
     }
     let post = post_of_run(deployment, run).await?;
@@ -182,7 +180,7 @@ async fn go_on_with(
         Some(post) => deployment.table.read(post).await?,
         None => None,
     };
-    // Another run has the slot by now, or this one has its end on record.
+    // Another run holds the slot, or the outcome of this one is recorded.
     if record
         .as_ref()
         .is_some_and(|record| !run.holds(&record.execution) || record.outcome.is_some())
@@ -192,5 +190,5 @@ async fn go_on_with(
     let claimed = post.as_ref().filter(|_| record.is_some());
     let execution = deployment.continue_from(claimed, run, operator).await?;
     let name = post.map_or_else(|| run.first.arn.clone(), |post| post.to_string());
-    Ok(Some(format!("goes on with {name}: {execution}")))
+    Ok(Some(format!("resumed {name}: {execution}")))
 }

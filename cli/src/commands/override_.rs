@@ -13,24 +13,24 @@ use crate::{
     terminal::print,
 };
 
-/// Give a slot to come another day, or other words for its day.
+/// Override an upcoming slot's observance, scene or caption.
 #[derive(Debug, Args)]
 pub struct Override {
     /// The post, bot/date/slot.
     post: PostId,
-    /// The name of another day, exactly as it is to be written.
+    /// Another observance, spelled as it is to appear.
     #[arg(long, required_unless_present_any = ["scene", "caption", "undo"], conflicts_with = "undo")]
     day: Option<String>,
     /// What the picture shows.
     #[arg(long, conflicts_with = "undo")]
     scene: Option<String>,
-    /// The caption, instead of one of bot.toml's.
+    /// The caption, instead of one from the templates of bot.toml.
     #[arg(long, conflicts_with = "undo")]
     caption: Option<String>,
-    /// Why; it is kept in the audit trail.
+    /// The reason, for the audit trail.
     #[arg(long)]
     reason: Option<String>,
-    /// Take back what was set for the slot.
+    /// Remove the override of the slot.
     #[arg(long)]
     undo: bool,
     #[command(flatten)]

@@ -10,15 +10,15 @@ use crate::{
     target::Target,
 };
 
-/// Stop a bot: nothing is posted until the time, or until it is resumed.
+/// Pause a bot: it posts nothing until the given time, or until it is resumed.
 #[derive(Debug, Args)]
 pub struct Pause {
     #[command(flatten)]
     bot: BotArg,
-    /// When the pause ends by itself, such as 2026-11-01T00:00:00Z.
+    /// When the pause ends automatically, such as 2026-11-01T00:00:00Z.
     #[arg(long, value_parser = time)]
     until: Option<Timestamp>,
-    /// Why; approvers and the record are told.
+    /// The reason, which approvers see and records keep.
     #[arg(long)]
     reason: String,
     #[command(flatten)]
@@ -32,7 +32,7 @@ impl Pause {
         if let Some(until) = self.until {
             ensure!(
                 until > now,
-                "--until {until} is over; give a time to come, or none to pause until `spooky resume`"
+                "--until {until} is in the past; give a later time, or omit it to pause until `spooky resume`"
             );
         }
         let deployment = target.deployment().await?;

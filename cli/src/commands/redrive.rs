@@ -12,12 +12,12 @@ use crate::{
     terminal::{Progress, confirm, print},
 };
 
-/// Go on with a failed run from the state that failed, after saying what that means.
+/// Resume a failed run from the state that failed, after showing a plan.
 #[derive(Debug, Args)]
 pub struct Redrive {
     /// A post, such as spooky-days/2026-10-30/1, or the ARN of an execution.
-    target: String,
-    /// Send a tweet again that was sent without a clear answer and is not to be found: it may be there twice then.
+    what: String,
+    /// Send the tweet again that was sent without a clear answer and was not found; there may be two tweets then.
     #[arg(long, requires = "reason")]
     post_again: bool,
     /// Do not ask for a confirmation.
@@ -25,7 +25,7 @@ pub struct Redrive {
     yes: bool,
     #[command(flatten)]
     operator: OperatorArgs,
-    /// Why; it is kept in the audit trail.
+    /// The reason, for the audit trail.
     #[arg(long)]
     reason: Option<String>,
 }
@@ -35,7 +35,7 @@ impl Redrive {
         let operator = operator(&self.operator.by, self.reason)?;
         let deployment = target.deployment().await?;
         let request = RedriveRequest {
-            target: self.target,
+            target: self.what,
             post_again: self.post_again,
         };
         let redrive = prepare_redrive(&deployment, &request).await?;

@@ -11,7 +11,7 @@ use crate::target::Target;
 pub struct Regenerate {
     #[command(flatten)]
     decision: DecisionArgs,
-    /// What it should be like.
+    /// What to change in the picture.
     #[arg(long, default_value = "")]
     note: String,
 }

@@ -6,12 +6,12 @@ use clap::Args;
 use super::decision::DecisionArgs;
 use crate::target::Target;
 
-/// Refuse a post.
+/// Reject a post.
 #[derive(Debug, Args)]
 pub struct Reject {
     #[command(flatten)]
     decision: DecisionArgs,
-    /// Why; it is kept in the record.
+    /// The reason, for the record.
     #[arg(long)]
     reason: String,
 }

@@ -10,7 +10,7 @@ use crate::{
     target::Target,
 };
 
-/// Lift the pause of a bot.
+/// End the pause of a bot.
 #[derive(Debug, Args)]
 pub struct Resume {
     #[command(flatten)]
@@ -28,7 +28,7 @@ impl Resume {
         deployment.ensure_bot(bot).await?;
         ensure!(
             deployment.table.resume(bot, &operator, now).await?,
-            "{bot} was not paused; see `spooky status`"
+            "{bot} is not paused"
         );
         print_status(&deployment, bot, self.operator.json, now).await
     }

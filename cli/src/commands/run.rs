@@ -18,25 +18,25 @@ use crate::{
 pub struct Run {
     #[command(flatten)]
     bot: BotArg,
-    /// The date; today in the bot's time zone without it.
+    /// The date [default: today in the bot's time zone].
     #[arg(long, value_parser = crate::args::date)]
     date: Option<Date>,
     /// BotArg of the date's posts.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     slot: u32,
-    /// Go through everything with a test card for a picture, and show what would be sent to X instead of sending it.
+    /// Go through all states with a test card, and show the requests to X instead of sending them.
     #[arg(long, conflicts_with = "again")]
     dry_run: bool,
-    /// A post, bot/date/slot, whose run has ended without a tweet: run it again, with a new pick and a new approval.
+    /// Run a post again whose run has ended without a tweet, with a new pick and a new approval.
     #[arg(long, value_name = "POST", conflicts_with_all = ["bot", "date", "slot"], requires = "reason")]
     again: Option<PostId>,
-    /// Why it is run again; it is kept in the audit trail.
+    /// The reason for running it again, for the audit trail.
     #[arg(long, requires = "again")]
     reason: Option<String>,
-    /// Your name, for the audit trail of what is run again.
+    /// Your name, for the audit trail of a post that is run again.
     #[arg(long, env = "USER", default_value = "")]
     by: String,
-    /// Answer with one JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
@@ -85,25 +85,25 @@ impl Run {
         } else if ended.status == "SUCCEEDED" {
             print(&format!("{post}: {}\n{execution}", ended.summary()))?;
             if self.dry_run {
-                print(&would_have(&ended.output)?)?;
+                print(&dry_run_summary(&ended.output)?)?;
             }
         }
         ensure!(
             ended.status == "SUCCEEDED" || !self.dry_run,
-            "{post} failed {}; look at it with `spooky show {execution}`, mend it, and run it again",
+            "{post} failed {}; type `spooky show {execution}`, fix the cause, and run it again",
             ended.failure_summary()
         );
         ensure!(
             ended.status == "SUCCEEDED",
-            "{post} failed {}; look at it with `spooky show {execution}`, and go on with `spooky redrive {execution}`",
+            "{post} failed {}; type `spooky show {execution}`, fix the cause, and type `spooky redrive {execution}`",
             ended.failure_summary()
         );
         Ok(())
     }
 }
 
-/// What a dry run made, and what it would have sent.
-fn would_have(output: &Value) -> anyhow::Result<String> {
+/// The texts and the picture of a dry run, and the requests that it did not send.
+fn dry_run_summary(output: &Value) -> anyhow::Result<String> {
     let mut lines = Vec::new();
     for (name, value) in [
         ("day", &output["day"]["name"]),

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{target::Target, terminal::print};
 
-/// List the executions.
+/// List the runs.
 #[derive(Debug, Args)]
 pub struct Runs {
-    /// Answer with one JSON array.
+    /// Print one JSON array.
     #[arg(long)]
     json: bool,
 }
@@ -34,7 +34,7 @@ impl Runs {
             return print(&json!(runs).to_string());
         }
         if runs.is_empty() {
-            return print("there was no execution yet");
+            return print("no runs yet");
         }
         for run in runs {
             let text = |name: &str| run[name].as_str().unwrap_or_default().to_owned();

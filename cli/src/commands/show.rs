@@ -12,7 +12,7 @@ use crate::{target::Target, terminal::print};
 pub struct Show {
     /// A post, such as spooky-days/2026-10-30/1, or the ARN of an execution.
     what: String,
-    /// Answer with one line of JSON.
+    /// Print one line of JSON.
     #[arg(long)]
     json: bool,
 }
@@ -23,14 +23,16 @@ impl Show {
         let shown = if self.what.starts_with("arn:") {
             let run = deployment.run_of(&self.what).await?.with_context(|| {
                 format!(
-                    "there is no execution {}; `spooky runs` lists them",
+                    "there is no execution {}; `spooky runs` lists all executions",
                     self.what
                 )
             })?;
             let described = deployment.described(&run.first.arn).await?;
-            let first = described.with_context(|| format!("{} is gone", run.first.arn))?;
+            let first =
+                described.with_context(|| format!("{} does not exist any more", run.first.arn))?;
             let described = deployment.described(&run.last().arn).await?;
-            let last = described.with_context(|| format!("{} is gone", run.last().arn))?;
+            let last =
+                described.with_context(|| format!("{} does not exist any more", run.last().arn))?;
             let mut states = Vec::new();
             for execution in run.executions() {
                 states.extend(deployment.states(&execution.arn).await?);
@@ -51,9 +53,9 @@ impl Show {
                 .table
                 .read(&post)
                 .await?
-                .with_context(|| format!("{post} was never run"))?;
+                .with_context(|| format!("{post} has no run"))?;
             let mut shown = serde_json::to_value(&record)?;
-            // The voice is long and the same for every post of a bot.
+            // The voice is long, and the same for every post of a bot.
             if let Some(day) = shown["day"].as_object_mut() {
                 day.remove("voice");
             }

@@ -7,15 +7,15 @@ use post::PostId;
 use super::override_::set_or_undo;
 use crate::{args::OperatorArgs, target::Target};
 
-/// Post nothing in a slot to come.
+/// Post nothing in an upcoming slot.
 #[derive(Debug, Args)]
 pub struct Skip {
     /// The post, bot/date/slot.
     post: PostId,
-    /// Why; the record says so.
+    /// The reason, for the record.
     #[arg(long, required_unless_present = "undo")]
     reason: Option<String>,
-    /// Take back what was set for the slot.
+    /// Remove the override of the slot.
     #[arg(long)]
     undo: bool,
     #[command(flatten)]

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use crate::{args::BotArg, target::Target, terminal::print};
 
-/// Show whether a bot is paused, what is set for slots to come, and which posts may or may not be on X.
+/// Show whether a bot is paused, its overrides, and the posts that may or may not be on X.
 #[derive(Debug, Args)]
 pub struct Status {
     #[command(flatten)]
     bot: BotArg,
-    /// Answer with one JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
@@ -27,7 +27,7 @@ impl Status {
     }
 }
 
-/// Says whether a bot is paused, and what is armed.
+/// Prints the pause flag, the overrides and the armed posts of a bot.
 pub(super) async fn print_status(
     deployment: &Deployment,
     bot: &str,
@@ -38,7 +38,7 @@ pub(super) async fn print_status(
     let paused = switch.filter(|switch| !switch.is_over(now));
     let armed = deployment.table.armed(bot).await?;
     let armed: Vec<Record> = armed.into_iter().collect::<Result<_, _>>()?;
-    // Kept for a month, and of interest until their date, or that on which they were set, is over everywhere.
+    // An override is stored for a month, and listed until its date, or the date on which it was set, is over everywhere.
     let yesterday = now.to_zoned_datetime(TimeZone::UTC).date().yesterday()?;
     let mut overrides = deployment.table.overrides(bot).await?;
     overrides.retain(|over| {
@@ -69,7 +69,7 @@ pub(super) async fn print_status(
     }];
     for over in &overrides {
         lines.push(format!(
-            "{} {}, says {}",
+            "{} {} (set by {})",
             over.post,
             override_summary(over),
             over.by
@@ -81,7 +81,7 @@ pub(super) async fn print_status(
     print(&lines.join("\n"))
 }
 
-/// What an override says, after the name of the post.
+/// An override, after the name of the post.
 fn override_summary(over: &Override) -> String {
     if let Some(reason) = &over.skip {
         return format!("is skipped: {reason}");
@@ -98,7 +98,7 @@ fn override_summary(over: &Override) -> String {
     format!("has another {}", texts.join(", another "))
 }
 
-/// What the switch of a paused bot says.
+/// The pause of a bot: until when, by whom, and why.
 pub(crate) fn pause_summary(bot: &str, switch: &Switch) -> anyhow::Result<String> {
     let mut line = format!("{bot} is paused");
     if let Some(until) = switch.paused_until {

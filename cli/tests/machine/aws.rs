@@ -205,14 +205,14 @@ async fn a_failed_run_on_aws_is_redriven_by_the_api_after_saying_what_that_means
             "--by",
             "Ada",
             "--reason",
-            "the keys are mended",
+            "the keys are fixed",
         ])
         .await;
     for part in [
         "failed in PostTweet: Unauthorized X says 401",
-        "paid already:    $0.04",
-        "may cost:        $0.02",
-        "is not late",
+        "Already paid: $0.04",
+        "May cost:     $0.02",
+        "is not too late",
     ] {
         assert!(said.err.contains(part), "{part}: {}", said.err);
     }
@@ -229,7 +229,7 @@ async fn a_failed_run_on_aws_is_redriven_by_the_api_after_saying_what_that_means
     assert_eq!(update["ExpressionAttributeValues"][":to"]["S"], EXECUTION);
     let line = &written[1]["Put"]["Item"]["details"]["M"];
     assert_eq!(line["by"]["S"], "Ada");
-    assert_eq!(line["reason"]["S"], "the keys are mended");
+    assert_eq!(line["reason"]["S"], "the keys are fixed");
     // Nothing is started, and no machine of a continuation is made.
     assert!(aws.asked("StartExecution").is_empty());
     assert!(aws.asked("CreateStateMachine").is_empty());
@@ -246,7 +246,7 @@ async fn what_aws_cannot_redrive_is_said_in_words_with_what_to_do_instead() {
     for (described, says) in [
         (
             execution("RUNNING", 0, json!({})),
-            "is running; look at it with `spooky show",
+            "is running; type `spooky show",
         ),
         (execution("SUCCEEDED", 0, json!({})), "did not fail"),
         (
@@ -321,7 +321,7 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
 
     for (code, fix) in [
         ("ExpiredToken", "sign in again"),
-        ("InvalidClientTokenId", "the credentials are wrong"),
+        ("InvalidClientTokenId", "the credentials are invalid"),
     ] {
         let aws = Aws::answering(vec![("GetCallerIdentity", vec![(403, json!(code))])]).await;
         let said = aws
@@ -344,7 +344,7 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
         .refused();
     for part in [
         "dynamodb:GetItem",
-        "allow the action that is named",
+        "allow the named action",
         "docs/cli.md",
     ] {
         assert!(said.contains(part), "{part}: {said}");

@@ -223,10 +223,10 @@ async fn a_redrive_says_what_it_will_do_and_who_did_it_is_on_record() {
     let said = terminal.spooky(&arguments).await;
     for part in [
         "failed in PostTweet: ServiceUnavailable",
-        "PostTweet, and what follows it",
-        "it was not sent",
-        "may cost:        $0.02",
-        "is not late",
+        "PostTweet, and the states after it",
+        "Tweet:        was not sent",
+        "May cost:     $0.02",
+        "is not too late",
         "continued as arn:",
     ] {
         assert!(said.err.contains(part), "{part}: {}", said.err);
@@ -597,7 +597,7 @@ async fn what_was_skipped_or_failed_is_run_again_and_what_may_be_on_x_is_not() {
         again("2026-12-01")
             .await
             .refused()
-            .contains("was never run")
+            .contains("has no run")
     );
     assert_eq!(machine.x.tweets().len(), 3);
 }
@@ -663,7 +663,7 @@ async fn a_pause_is_told_lifted_and_lifts_itself() {
         "spooky-days is not paused"
     );
     let said = terminal.spooky(&["resume"]).await.refused();
-    assert!(said.contains("was not paused"), "{said}");
+    assert!(said.contains("is not paused"), "{said}");
 
     machine.unconfirmed(Kind::Html { status: 503 }).await;
     let until = Timestamp::now()

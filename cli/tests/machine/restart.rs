@@ -31,7 +31,7 @@ impl Local {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut told = Vec::new();
         while let Some(line) = lines.next_line().await.unwrap() {
-            let up = line.contains("the next start goes on with its state");
+            let up = line.contains("the next start resumes from its state");
             told.push(line);
             if up {
                 return Local { child, lines, told };
@@ -87,7 +87,7 @@ async fn state(cloud: &Deployment, date: &str) -> Option<String> {
 async fn what_was_running_goes_on_after_ctrl_c_and_after_a_kill() {
     let openai = openai::start(openai::Options {
         port: 0,
-        api_key: "stand-in-key".to_owned(),
+        api_key: "fake-key".to_owned(),
     })
     .await
     .unwrap();
@@ -95,7 +95,7 @@ async fn what_was_running_goes_on_after_ctrl_c_and_after_a_kill() {
     let local = Local::start(&terminal, &openai.base_url()).await;
     let (account, machine) = cloud(&terminal).await;
     let said = terminal.spooky(&["local"]).await.refused();
-    assert!(said.contains("another `spooky local` is running"), "{said}");
+    assert!(said.contains("another `spooky local` runs here"), "{said}");
 
     // One waits for its approver, one for its slot, and one is in the middle of its picture.
     let (asking, coming, painting) = ("2026-10-30", "2040-10-29", "2026-12-24");
@@ -129,7 +129,7 @@ async fn what_was_running_goes_on_after_ctrl_c_and_after_a_kill() {
         assert_eq!(code, (signal == "-INT").then_some(130), "{signal}");
         local = Local::start(&terminal, &openai.base_url()).await;
         for date in [asking, coming, painting] {
-            let line = format!("goes on with {BOT}/{date}/1");
+            let line = format!("resumed {BOT}/{date}/1");
             let told = local.told.iter().filter(|told| told.contains(&line));
             assert_eq!(told.count(), 1, "{signal} {date}: {:?}", local.told);
         }
@@ -177,7 +177,7 @@ async fn what_was_running_goes_on_after_ctrl_c_and_after_a_kill() {
 async fn an_emulator_that_lost_both_its_parents_is_ended_and_its_state_found() {
     let openai = openai::start(openai::Options {
         port: 0,
-        api_key: "stand-in-key".to_owned(),
+        api_key: "fake-key".to_owned(),
     })
     .await
     .unwrap();

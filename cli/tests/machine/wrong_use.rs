@@ -15,21 +15,21 @@ async fn wrong_use_of_every_command_says_what_to_type() {
     let machine = Machine::new().await;
     let terminal = Terminal::new(&machine);
     let day = name(DATE);
-    let nobody = "arn:aws:states:us-east-1:000000000000:execution:x:y";
+    let unknown = "arn:aws:states:us-east-1:000000000000:execution:x:y";
     let cases = [
         (vec!["redrive", "yesterday"], 1, "write bot/date/slot"),
         (vec!["redrive", &day], 1, "spooky runs"),
-        (vec!["redrive", nobody], 1, "spooky runs"),
+        (vec!["redrive", unknown], 1, "spooky runs"),
         (vec!["redrive"], 2, "<WHAT>"),
         (vec!["redrive", &day, "--post-again"], 2, "--reason"),
         (
             vec!["redrive", &day, "--by", " "],
             1,
-            "--by has to be your name",
+            "--by is empty",
         ),
         (vec!["attach", &day, "cat"], 2, "https://x.com/i/status/"),
         (vec!["attach", "x", "1"], 2, "write bot/date/slot"),
-        (vec!["attach", &day, "1"], 1, "was never run"),
+        (vec!["attach", &day, "1"], 1, "has no run"),
         (vec!["run", "--again", &day], 2, "--reason"),
         (vec!["run", "--reason", "x"], 2, "--again"),
         (
@@ -56,12 +56,12 @@ async fn wrong_use_of_every_command_says_what_to_type() {
         (
             vec!["pause", "--reason", "x", "--until", "2026-01-01T00:00:00Z"],
             1,
-            "is over",
+            "is in the past",
         ),
         (
             vec!["allow-late", &day, "--reason", "x"],
             1,
-            "has not run yet",
+            "has no run yet",
         ),
         (vec!["skip", &day], 2, "--reason"),
         (
@@ -93,7 +93,7 @@ async fn wrong_use_of_every_command_says_what_to_type() {
         (
             vec!["skip", "spooky-days/2040-10-30/1", "--undo"],
             1,
-            "nothing is set",
+            "has no override",
         ),
         (vec!["override", &day], 2, "--day"),
         (vec!["override", &day, "--day", "x", "--undo"], 2, "--undo"),
@@ -133,11 +133,11 @@ async fn wrong_use_of_every_command_says_what_to_type() {
             "comes after a slot without a day",
         ),
         (vec!["delete", &day], 2, "--reason"),
-        (vec!["delete", &day, "--reason", "x"], 1, "was never run"),
+        (vec!["delete", &day, "--reason", "x"], 1, "has no run"),
         (vec!["show"], 2, "<WHAT>"),
         (vec!["show", "yesterday"], 1, "write bot/date/slot"),
-        (vec!["show", &day], 1, "was never run"),
-        (vec!["show", nobody], 1, "spooky runs"),
+        (vec!["show", &day], 1, "has no run"),
+        (vec!["show", unknown], 1, "spooky runs"),
         (vec!["run", "--date", "tomorrow"], 2, "such as 2026-10-30"),
         (vec!["run", "--date", "2026-02-30"], 2, "such as 2026-10-30"),
         (vec!["run", "--slot", "0"], 2, "--slot"),
@@ -174,18 +174,18 @@ async fn wrong_use_of_every_command_says_what_to_type() {
             1,
             "has no bot \"other-days\"",
         ),
-        (vec!["resume"], 1, "was not paused"),
-        (vec!["resume", "--by", ""], 1, "--by has to be your name"),
-        (vec!["approve", &day], 1, "nobody was asked"),
+        (vec!["resume"], 1, "is not paused"),
+        (vec!["resume", "--by", ""], 1, "--by is empty"),
+        (vec!["approve", &day], 1, "has no approval"),
         (
             vec!["approve", &day, "--by", "policy"],
             1,
-            "--by has to be your name",
+            "--by is empty",
         ),
         (vec!["approve", "x"], 2, "write bot/date/slot"),
         (vec!["regenerate", &day], 1, "spooky approvals"),
         (vec!["reject", &day], 2, "--reason"),
-        (vec!["reject", &day, "--reason", "x"], 1, "nobody was asked"),
+        (vec!["reject", &day, "--reason", "x"], 1, "has no approval"),
         (vec!["allow-late", &day], 2, "--reason"),
         (vec!["demo", "--date", "soon"], 2, "such as 2026-10-30"),
         (
@@ -244,5 +244,5 @@ async fn wrong_use_of_every_command_says_what_to_type() {
         .spooky(&["allow-late", &day, "--reason", "x"])
         .await
         .refused();
-    assert!(said.contains("is never late"), "{said}");
+    assert!(said.contains("cannot be late"), "{said}");
 }

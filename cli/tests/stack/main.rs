@@ -243,7 +243,7 @@ impl Stack {
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        panic!("nobody was asked");
+        panic!("has no approval");
     }
 
     /// Types a command of an operator's, and gives what it answers.
