@@ -342,11 +342,7 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
         .spooky(&["status", "--env", "prod"])
         .await
         .refused();
-    for part in [
-        "dynamodb:GetItem",
-        "allow the named action",
-        "docs/cli.md",
-    ] {
+    for part in ["dynamodb:GetItem", "allow the named action", "docs/cli.md"] {
         assert!(said.contains(part), "{part}: {said}");
     }
 
