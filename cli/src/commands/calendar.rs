@@ -71,7 +71,7 @@ impl Preview {
         for (date, slot) in slots(&files, from, self.days) {
             let (what, why) = match files.calendar.pick(date, slot) {
                 Pick::Day(day) => (day.name, files.calendar.origin(date, slot)),
-                Pick::Nothing { reason } => ("–".to_owned(), Some(reason)),
+                Pick::Nothing { reason, .. } => ("–".to_owned(), Some(reason)),
             };
             let weekday = date.strftime("%a");
             let why = why.unwrap_or_default();
@@ -111,7 +111,7 @@ fn gaps(which: &BotArg) -> anyhow::Result<()> {
     for (date, slot) in slots(&files, files.today(), 365) {
         match files.calendar.pick(date, slot) {
             Pick::Day(_) => posts += 1,
-            Pick::Nothing { reason } => {
+            Pick::Nothing { reason, .. } => {
                 let usable = files.calendar.usable(date);
                 if usable.is_some_and(|usable| usable < slot as usize) {
                     lines.push(format!("{date} slot {slot}: {reason}"));

@@ -226,7 +226,7 @@ impl Demo {
         for _ in 0..366 {
             match files.calendar.pick(date, self.slot) {
                 Pick::Day(_) => return Ok(date),
-                Pick::Nothing { reason } => {
+                Pick::Nothing { reason, .. } => {
                     progress.note(&format!(
                         "nothing to post on {date}: {reason}; trying the next date"
                     ));

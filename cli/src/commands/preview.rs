@@ -140,7 +140,7 @@ impl Preview {
     fn cell(&self, files: &BotFiles, date: Date, slot: u32, side: u32) -> anyhow::Result<Cell> {
         let day = match files.calendar.pick(date, slot) {
             Pick::Day(day) => day,
-            Pick::Nothing { reason } => return Ok(Cell::Nothing(reason)),
+            Pick::Nothing { reason, .. } => return Ok(Cell::Nothing(reason)),
         };
         let input = input(&self.bot.bot, files, date, slot, day);
         let texts = build_prompt::build_prompt(&input)?;

@@ -81,7 +81,10 @@ impl Waiting {
     async fn audit(&self) -> Vec<String> {
         let table = &self.machine.cloud.table;
         let lines = table.audit_trail(&post(DATE, 1)).await.unwrap();
-        lines.into_iter().map(|line| line.what).collect()
+        lines
+            .into_iter()
+            .map(|line| line.what.to_string())
+            .collect()
     }
 }
 

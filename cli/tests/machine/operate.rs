@@ -57,7 +57,7 @@ impl Machine {
         let lines = self.cloud.table.audit_trail(&post(date, 1)).await.unwrap();
         lines
             .into_iter()
-            .map(|line| (line.what, line.details))
+            .map(|line| (line.what.to_string(), line.details))
             .collect()
     }
 
@@ -720,7 +720,7 @@ async fn a_pause_is_told_lifted_and_lifts_itself() {
     let trail = machine.cloud.table.settings_trail(BOT).await.unwrap();
     let told: Vec<(String, Value)> = trail
         .into_iter()
-        .map(|line| (line.what, line.details["by"].clone()))
+        .map(|line| (line.what.to_string(), line.details["by"].clone()))
         .collect();
     let line = |what: &str, by: &str| (what.to_owned(), json!(by));
     assert_eq!(

@@ -139,7 +139,10 @@ async fn what_was_running_goes_on_after_ctrl_c_and_after_a_kill() {
         })
         .await;
         let lines = machine.table.audit_trail(&post(asking, 1)).await.unwrap();
-        let line = lines.iter().rfind(|line| line.what == "continued").unwrap();
+        let line = lines
+            .iter()
+            .rfind(|line| line.what.to_string() == "continued")
+            .unwrap();
         assert_eq!(line.details["reason"], "restart of the local cloud");
     }
     openai.clear_faults();

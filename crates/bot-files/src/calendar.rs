@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::{ToSpan, civil::Date};
+use post::SkipReason;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -82,7 +83,9 @@ pub enum Pick {
     Day(Day),
     /// There is nothing to post.
     Nothing {
-        /// Why, for the record: a blackout, a remembrance day, no entry, fewer entries than the slot's number.
+        /// Why.
+        why: SkipReason,
+        /// The same for people, with the entry or date that it is about.
         reason: String,
     },
 }
@@ -159,26 +162,29 @@ impl Calendar {
 
     /// The day of this slot, or why there is none; slots are counted from 1.
     pub fn pick(&self, date: Date, slot: u32) -> Pick {
-        let nothing = |reason| Pick::Nothing { reason };
+        let nothing = |why, reason| Pick::Nothing { why, reason };
+        let no_observance = |reason| nothing(SkipReason::NoObservance, reason);
         let Some(index) = slot
             .checked_sub(1)
             .and_then(|index| usize::try_from(index).ok())
         else {
-            return nothing("slot 0: slots are counted from 1".to_owned());
+            return no_observance("slot 0: slots are counted from 1".to_owned());
         };
-        if let Some(reason) = self.silence(date) {
-            return nothing(reason);
+        if let Some((why, reason)) = self.silence(date) {
+            return nothing(why, reason);
         }
         let places = self.places(date);
         match places.get(index) {
             Some(Place::Day(day, _)) => Pick::Day(day.clone()),
-            Some(Place::Skipped(reason)) => nothing(format!("skipped: {reason}")),
-            None if places.is_empty() && self.on(date).next().is_some() => nothing(format!(
+            Some(Place::Skipped(reason)) => {
+                nothing(SkipReason::Override, format!("skipped: {reason}"))
+            }
+            None if places.is_empty() && self.on(date).next().is_some() => no_observance(format!(
                 "no entry for {} that is not sensitive",
                 date.strftime("%m-%d")
             )),
             None if places.is_empty() => {
-                nothing(format!("no entry for {}", date.strftime("%m-%d")))
+                no_observance(format!("no entry for {}", date.strftime("%m-%d")))
             }
             None => {
                 let days = if places.len() == 1 {
@@ -186,7 +192,7 @@ impl Calendar {
                 } else {
                     format!("{} days", places.len())
                 };
-                nothing(format!("slot {slot} of {date}: the date has {days}"))
+                no_observance(format!("slot {slot} of {date}: the date has {days}"))
             }
         }
     }
@@ -206,7 +212,7 @@ impl Calendar {
 
     /// Why an operator's change would not do what it says, with the fix; `None` if it would.
     pub fn cannot_put_over(&self, date: Date, slot: u32, change: &Change) -> Option<String> {
-        if let Some(reason) = self.silence(date) {
+        if let Some((_, reason)) = self.silence(date) {
             return Some(format!(
                 "nothing is posted on {date} anyway ({reason}); choose another date"
             ));
@@ -321,15 +327,15 @@ impl Calendar {
     }
 
     /// Why nothing at all is posted on a date, if so.
-    fn silence(&self, date: Date) -> Option<String> {
+    fn silence(&self, date: Date) -> Option<(SkipReason, String)> {
         let blackout = self
             .blackouts
             .iter()
             .find(|(dates, _)| dates.contains(&date))
-            .map(|(_, reason)| format!("blackout: {reason}"));
+            .map(|(_, reason)| (SkipReason::Blackout, format!("blackout: {reason}")));
         blackout.or_else(|| {
             self.remembered(date)
-                .map(|reason| format!("remembrance: {reason}"))
+                .map(|reason| (SkipReason::Remembrance, format!("remembrance: {reason}")))
         })
     }
 

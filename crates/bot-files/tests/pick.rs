@@ -5,6 +5,7 @@ use jiff::{
     ToSpan,
     civil::{Date, Weekday, date},
 };
+use post::SkipReason;
 use proptest::prelude::*;
 
 const CALENDAR: &str = r#"
@@ -55,7 +56,7 @@ fn names(date: Date) -> Vec<String> {
 
 fn reason(date: Date, slot: u32) -> String {
     match calendar().pick(date, slot) {
-        Pick::Nothing { reason } => reason,
+        Pick::Nothing { reason, .. } => reason,
         Pick::Day(day) => panic!("{date} slot {slot} is {}", day.name),
     }
 }
@@ -65,7 +66,7 @@ fn slots_take_the_usable_days_in_order() {
     let calendar = calendar();
     let name = |slot| match calendar.pick(date(2026, 10, 31), slot) {
         Pick::Day(day) => day.name,
-        Pick::Nothing { reason } => reason,
+        Pick::Nothing { reason, .. } => reason,
     };
     assert_eq!(name(1), "Halloween");
     assert_eq!(name(2), "National Caramel Apple Day");
@@ -217,7 +218,7 @@ proptest! {
         prop_assert_eq!(picked.collect::<Vec<_>>(), calendar.days(date));
         // The same question gets the same answer, and an answer that is no day has a reason.
         prop_assert_eq!(calendar.pick(date, slot), calendar.pick(date, slot));
-        if let Pick::Nothing { reason } = calendar.pick(date, slot) {
+        if let Pick::Nothing { reason, .. } = calendar.pick(date, slot) {
             prop_assert!(!reason.is_empty());
         }
     }
@@ -248,14 +249,14 @@ proptest! {
         let plain = Calendar::parse("calendar.toml", plain).unwrap();
         // An override of a remembrance day is refused, which leaves nothing to compare.
         let Ok(calendar) = Calendar::parse("calendar.toml", &text) else {
-            let refused = matches!(plain.pick(over, 1), Pick::Nothing { reason } if reason.starts_with("remembrance: "));
+            let refused = matches!(plain.pick(over, 1), Pick::Nothing { reason, .. } if reason.starts_with("remembrance: "));
             prop_assert!(refused, "{}", over);
             return Ok(());
         };
         for date in [date, over, first, last] {
             let picked = calendar.pick(date, 1);
             if (first..=last).contains(&date) {
-                prop_assert_eq!(picked, Pick::Nothing { reason: "blackout: a rest".into() });
+                prop_assert_eq!(picked, Pick::Nothing { why: SkipReason::Blackout, reason: "blackout: a rest".into() });
                 prop_assert_eq!(calendar.usable(date), None);
             } else if date == over {
                 prop_assert!(matches!(picked, Pick::Day(day) if day.name == "Bot Day"), "{}", date);

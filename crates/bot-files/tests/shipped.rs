@@ -13,6 +13,7 @@ use jiff::{
     civil::{Date, Weekday, date},
     tz,
 };
+use post::SkipReason;
 use proptest::prelude::*;
 
 const YEARS: RangeInclusive<i16> = 2024..=2040;
@@ -39,7 +40,7 @@ fn dates(years: RangeInclusive<i16>) -> impl Iterator<Item = Date> {
 /// Why nothing at all is posted on a date.
 fn silence(calendar: &Calendar, date: Date) -> Option<String> {
     match calendar.pick(date, 1) {
-        Pick::Nothing { reason } => Some(reason),
+        Pick::Nothing { reason, .. } => Some(reason),
         Pick::Day(_) => None,
     }
 }
@@ -148,6 +149,7 @@ fn dates_of_grief_post_nothing() {
             assert_eq!(
                 calendar.pick(date, slot),
                 Pick::Nothing {
+                    why: SkipReason::Remembrance,
                     reason: reason.into()
                 },
                 "{date}"
@@ -178,7 +180,7 @@ fn moving_days_come_round() {
         match calendar.pick(date, 1) {
             Pick::Day(day) => assert_eq!(day.name, name, "{date}"),
             // A day of silence wins over a moving day, too.
-            Pick::Nothing { reason } => assert!(reason.contains(name), "{date}: {reason}"),
+            Pick::Nothing { reason, .. } => assert!(reason.contains(name), "{date}: {reason}"),
         }
     }
 }
@@ -305,7 +307,7 @@ proptest! {
                 prop_assert!(!sensitive().contains(&day.name), "{} on {}", day.name, date);
                 prop_assert!(calendar.origin(date, slot).is_some());
             }
-            Pick::Nothing { reason } => {
+            Pick::Nothing { reason, .. } => {
                 prop_assert!(days.len() < slot as usize, "{}: {}", date, reason);
                 prop_assert_eq!(calendar.origin(date, slot), None);
             }

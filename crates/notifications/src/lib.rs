@@ -7,8 +7,8 @@ mod words;
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, html};
-use post::{Outcome, PostId};
-use posts_table::{Failure, Ledger, OVER_BUDGET, Record};
+use post::{Outcome, PostId, SkipReason};
+use posts_table::{Failure, Ledger, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -213,7 +213,7 @@ pub fn ended(post: &PostId, record: &Record) -> Option<Notice> {
     let run_again = format!("spooky run --again {post} --reason …");
     let (kind, says, todo) = match record.outcome? {
         Outcome::Posted => (Kind::Posted, "is posted".to_owned(), Vec::new()),
-        Outcome::Skipped if reason.starts_with(OVER_BUDGET) => (
+        Outcome::Skipped if record.skip_reason() == Some(SkipReason::OverBudget) => (
             Kind::OverBudget,
             "was not posted: the budget is used up, and nothing was bought".to_owned(),
             vec![
@@ -224,7 +224,7 @@ pub fn ended(post: &PostId, record: &Record) -> Option<Notice> {
                 ),
             ],
         ),
-        Outcome::Skipped if reason.starts_with("too late") => (
+        Outcome::Skipped if record.skip_reason() == Some(SkipReason::TooLate) => (
             Kind::TooLate,
             "was not posted: it was ready too late".to_owned(),
             vec![Step::with(

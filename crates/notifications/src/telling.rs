@@ -1,7 +1,7 @@
 //! That a notice reaches its people, once.
 
 use jiff::{SignedDuration, Timestamp};
-use post::PostId;
+use post::{AuditEvent, PostId};
 use posts_table::{Error, Pending, Table};
 use serde_json::json;
 
@@ -119,7 +119,7 @@ impl Teller {
         }
         if failures.is_empty() {
             if let Some(post) = post {
-                let what = format!("told#{}", notice.kind.name());
+                let what = AuditEvent::Notified(notice.kind.name().to_owned());
                 let details = json!({"to": pending.to, "subject": mail.subject});
                 self.table.audit(&post, now, &what, &details).await?;
             }

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, Delete, Put, TransactWriteItem, Update},
 };
 use jiff::Timestamp;
-use post::PostId;
+use post::{AuditEvent, PostId};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -219,7 +219,12 @@ impl Table {
             "approvers": approval.approvers,
             "closesAt": Timestamp::from_second(approval.closes_at).ok(),
         });
-        let audit = audit_item(&post, approval.opened_at, "approval-opened", &details)?;
+        let audit = audit_item(
+            &post,
+            approval.opened_at,
+            &AuditEvent::ApprovalOpened,
+            &details,
+        )?;
         let audit = Put::builder().table_name(&self.name).set_item(Some(audit));
         let build = |e: aws_sdk_dynamodb::error::BuildError| {
             Error::Refused("open an approval", e.to_string())
@@ -340,7 +345,12 @@ impl Table {
         details["presentedHash"] = json!(presented_hash);
         let audit = Put::builder()
             .table_name(&self.name)
-            .set_item(Some(audit_item(post, decision.at, "decided", &details)?))
+            .set_item(Some(audit_item(
+                post,
+                decision.at,
+                &AuditEvent::Decided,
+                &details,
+            )?))
             .build()
             .map_err(build)?;
         let items = vec![
@@ -366,9 +376,9 @@ impl Table {
         details: &Value,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let list = match is_reminder {
-            true => "reminded",
-            false => "mailed",
+        let (list, event) = match is_reminder {
+            true => ("reminded", AuditEvent::Reminded(approver.to_owned())),
+            false => ("mailed", AuditEvent::Mailed(approver.to_owned())),
         };
         self.client
             .update_item()
@@ -380,8 +390,7 @@ impl Table {
             .send()
             .await
             .map_err(|e| failed("keep who got the mail", e))?;
-        self.audit(post, now, &format!("{list}#{approver}"), details)
-            .await
+        self.audit(post, now, &event, details).await
     }
 
     /// The state machine knows the decision, or has ended: nobody has to look after the approval any more.

@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::{
 };
 use jiff::{Timestamp, civil::Date};
 use lambda_function::aws_error;
-use post::{Outcome, PostId};
+use post::{AuditEvent, Outcome, PostId, Rejection, SkipReason};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -32,15 +32,6 @@ pub use budget::{
 pub use notice::Pending;
 pub use operate::{Change, Deletion, Operator, Switch};
 pub use overrides::Override;
-
-/// Marks a [`Record::reason`] that says that the budget is used up.
-pub const OVER_BUDGET: &str = "over budget: ";
-
-/// Marks a [`Record::rejection`] that says that the text is on X already.
-pub const DUPLICATE: &str = "duplicate: ";
-
-/// Begins the name of the audit line of a failure that the record does not have; the execution's name follows.
-pub const UNRECORDED_FAILURE: &str = "unrecorded-failure#";
 
 /// How far the post of a slot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,15 +123,21 @@ pub struct Record {
     /// When the tweet was known to be gone. The slot stays taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
-    /// What X said when it refused this content for good.
+    /// Why X rejected this content for good, as a text for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejection: Option<String>,
+    /// The same as data; absent in records of earlier versions. [`Record::rejected_as`] reads both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected_as: Option<Rejection>,
     /// How the run ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// Why, where that needs saying.
+    /// Why it ended so, as a text for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why it was skipped; absent in records of earlier versions. [`Record::skip_reason`] reads both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_reason: Option<SkipReason>,
     /// When the outcome was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
@@ -153,6 +150,82 @@ pub struct Record {
     /// Seconds of the Unix epoch after which the table forgets a dry run; posts are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
+}
+
+impl Record {
+    /// The record of a slot that an execution claims, without a pick.
+    pub fn claimed(post: &PostId, execution: &str, at: Timestamp) -> Record {
+        Record {
+            post: post.to_string(),
+            execution: execution.to_owned(),
+            claimed_at: at,
+            ledger: Ledger::Claimed,
+            day: serde_json::Value::Null,
+            // Until the pick has read the bot's files, nothing may be posted without an approval.
+            approval_required: true,
+            not_after: None,
+            allow_late: None,
+            media_keys: Vec::new(),
+            text: None,
+            lease_id: None,
+            lease_until: None,
+            armed_at: None,
+            looks: 0,
+            tweet_id: None,
+            posted_at: None,
+            deletion: None,
+            deleted_at: None,
+            rejection: None,
+            rejected_as: None,
+            outcome: None,
+            reason: None,
+            skip_reason: None,
+            ended_at: None,
+            failure: None,
+            result: None,
+            expires_at: None,
+        }
+    }
+
+    /// Why the run was skipped; `None` if it was not.
+    pub fn skip_reason(&self) -> Option<SkipReason> {
+        if self.outcome != Some(Outcome::Skipped) {
+            return None;
+        }
+        let untyped = || SkipReason::from_untyped(self.reason.as_deref().unwrap_or_default());
+        Some(self.skip_reason.unwrap_or_else(untyped))
+    }
+
+    /// Why X rejected this content for good; `None` if it did not.
+    pub fn rejected_as(&self) -> Option<Rejection> {
+        let untyped = || self.rejection.as_deref().map(Rejection::from_untyped);
+        self.rejected_as.clone().or_else(untyped)
+    }
+}
+
+/// How a run ended, and what came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct RunEnd<'a> {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it was skipped, if it was.
+    pub skip_reason: Option<SkipReason>,
+    /// Why it ended so, as a text for people.
+    pub reason: Option<&'a str>,
+    /// What was made and what it cost.
+    pub result: &'a serde_json::Value,
+}
+
+impl<'a> RunEnd<'a> {
+    /// An end that needs no reason.
+    pub fn new(outcome: Outcome, result: &'a serde_json::Value) -> RunEnd<'a> {
+        RunEnd {
+            outcome,
+            skip_reason: None,
+            reason: None,
+            result,
+        }
+    }
 }
 
 /// The answer to a claim.
@@ -538,16 +611,24 @@ impl Table {
         .await
     }
 
-    /// X refused this content, and would again: `armed` → `rejected`, with what X said.
-    pub async fn reject(&self, post: &PostId, lease_id: &str, why: &str) -> Result<bool, Error> {
+    /// X rejected this content, and would reject it again: `armed` → `rejected`.
+    pub async fn reject(
+        &self,
+        post: &PostId,
+        lease_id: &str,
+        why: &Rejection,
+    ) -> Result<bool, Error> {
+        let typed: AttributeValue = serde_dynamo::to_attribute_value(why)
+            .map_err(|e| Error::Unreadable(post.to_string(), e))?;
         self.update(
             post,
             "record a rejection",
-            "SET ledger = :rejected, rejection = :why REMOVE leaseId, leaseUntil",
+            "SET ledger = :rejected, rejection = :why, rejectedAs = :typed REMOVE leaseId, leaseUntil",
             "ledger = :armed AND leaseId = :lease",
             [
                 (":rejected", text("rejected")),
-                (":why", text(why)),
+                (":why", text(why.to_string())),
+                (":typed", typed),
                 (":armed", text("armed")),
                 (":lease", text(lease_id)),
             ],
@@ -594,25 +675,26 @@ impl Table {
         &self,
         post: &PostId,
         execution: &str,
-        outcome: Outcome,
-        reason: Option<&str>,
-        result: &serde_json::Value,
+        end: &RunEnd<'_>,
         now: Timestamp,
     ) -> Result<bool, Error> {
         let unreadable = |e| Error::Unreadable(post.to_string(), e);
         let outcome: AttributeValue =
-            serde_dynamo::to_attribute_value(outcome).map_err(unreadable)?;
+            serde_dynamo::to_attribute_value(end.outcome).map_err(unreadable)?;
+        let skip_reason: AttributeValue =
+            serde_dynamo::to_attribute_value(end.skip_reason).map_err(unreadable)?;
         let result: AttributeValue =
-            serde_dynamo::to_attribute_value(result).map_err(unreadable)?;
+            serde_dynamo::to_attribute_value(end.result).map_err(unreadable)?;
         // An earlier entry of the same state may have written it; the first time stays.
         self.update(
             post,
             "record an outcome",
-            "SET outcome = :outcome, reason = :reason, #result = :result, endedAt = if_not_exists(endedAt, :at)",
+            "SET outcome = :outcome, reason = :reason, skipReason = :skip, #result = :result, endedAt = if_not_exists(endedAt, :at)",
             "execution = :execution AND (attribute_not_exists(outcome) OR outcome = :outcome)",
             [
                 (":outcome", outcome),
-                (":reason", reason.map_or(AttributeValue::Null(true), text)),
+                (":reason", end.reason.map_or(AttributeValue::Null(true), text)),
+                (":skip", skip_reason),
                 (":result", result),
                 (":at", text(now.to_string())),
                 (":execution", text(execution)),
@@ -651,7 +733,7 @@ impl Table {
         &self,
         post: &PostId,
         at: Timestamp,
-        what: &str,
+        what: &AuditEvent,
         details: &serde_json::Value,
     ) -> Result<(), Error> {
         self.client
@@ -768,8 +850,8 @@ pub fn content_hash(image_sha256: &str, caption: &str, alt_text: &str) -> String
 pub struct AuditLine {
     /// When.
     pub at: Timestamp,
-    /// What, such as `decided`.
-    pub what: String,
+    /// What happened.
+    pub what: AuditEvent,
     /// Who, and what was changed.
     pub details: serde_json::Value,
 }
@@ -777,7 +859,7 @@ pub struct AuditLine {
 fn audit_item(
     post: &PostId,
     at: Timestamp,
-    what: &str,
+    what: &AuditEvent,
     details: &serde_json::Value,
 ) -> Result<HashMap<String, AttributeValue>, Error> {
     let prefix = format!("{}#audit", post.sort_key());
@@ -788,12 +870,12 @@ fn audit_item_under(
     partition: String,
     prefix: &str,
     at: Timestamp,
-    what: &str,
+    what: &AuditEvent,
     details: &serde_json::Value,
 ) -> Result<HashMap<String, AttributeValue>, Error> {
     let line = AuditLine {
         at,
-        what: what.to_owned(),
+        what: what.clone(),
         details: details.clone(),
     };
     let mut item: HashMap<String, AttributeValue> =

@@ -10,13 +10,13 @@ use aws_sdk_dynamodb::{
     },
 };
 use jiff::Timestamp;
-use post::PostId;
+use post::{AuditEvent, PostId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Approval, AuditLine, DUPLICATE, Error, Ledger, Record, Table, approval, audit_item,
-    audit_item_under, failed, key, number, only_real, post_key, record, settings, switch_key, text,
+    Approval, AuditLine, Error, Ledger, Record, Table, approval, audit_item, audit_item_under,
+    failed, key, number, only_real, post_key, record, settings, switch_key, text,
 };
 
 /// Who does something by hand, and why.
@@ -108,7 +108,7 @@ impl Table {
             post,
             update,
             Vec::new(),
-            "continued",
+            AuditEvent::Continued,
             operator,
             details,
             now,
@@ -135,7 +135,7 @@ impl Table {
             post,
             update,
             Vec::new(),
-            "post-again",
+            AuditEvent::PostAgain,
             operator,
             json!({}),
             now,
@@ -156,7 +156,8 @@ impl Table {
             .update_expression("SET ledger = :posted, tweetId = :tweet, postedAt = :at")
             .condition_expression(format!(
                 "(ledger = :armed AND {LEASE_OVER}) OR \
-                 (ledger = :rejected AND begins_with(rejection, :duplicate))"
+                 (ledger = :rejected AND (rejectedAs.kind = :duplicate OR \
+                 (attribute_not_exists(rejectedAs) AND begins_with(rejection, :untyped))))"
             ))
             .expression_attribute_values(":posted", text("posted"))
             .expression_attribute_values(":tweet", text(tweet_id))
@@ -164,10 +165,20 @@ impl Table {
             .expression_attribute_values(":armed", text("armed"))
             .expression_attribute_values(":ms", number(now.as_millisecond()))
             .expression_attribute_values(":rejected", text("rejected"))
-            .expression_attribute_values(":duplicate", text(DUPLICATE));
+            .expression_attribute_values(":duplicate", text("duplicate"))
+            // A record of an earlier version has only the text.
+            .expression_attribute_values(":untyped", text("duplicate: "));
         let details = json!({"tweetId": tweet_id});
-        self.change(post, update, Vec::new(), "attached", operator, details, now)
-            .await
+        self.change(
+            post,
+            update,
+            Vec::new(),
+            AuditEvent::Attached,
+            operator,
+            details,
+            now,
+        )
+        .await
     }
 
     /// Orders that the tweet of a post be taken down; `post-tweet` does it, and only with this order.
@@ -190,7 +201,7 @@ impl Table {
             .condition_expression("ledger = :posted AND attribute_exists(tweetId)")
             .expression_attribute_values(":deletion", deletion)
             .expression_attribute_values(":posted", text("posted"));
-        let what = "deletion-ordered";
+        let what = AuditEvent::DeletionOrdered;
         self.change(post, update, Vec::new(), what, operator, json!({}), now)
             .await
     }
@@ -225,7 +236,7 @@ impl Table {
             post,
             update,
             Vec::new(),
-            "late-allowed",
+            AuditEvent::LateAllowed,
             operator,
             json!({}),
             now,
@@ -251,7 +262,7 @@ impl Table {
             .update_expression(
                 "SET execution = :to, claimedAt = :at, ledger = :claimed, approvalRequired = :yes, looks = :zero \
                  REMOVE #day, notAfter, allowLate, #text, mediaKey, leaseId, leaseUntil, armedAt, rejection, \
-                 outcome, reason, endedAt, failure, #result",
+                 rejectedAs, outcome, reason, skipReason, endedAt, failure, #result",
             )
             .condition_expression(
                 "execution = :from AND (ledger = :claimed OR ledger = :rejected) AND \
@@ -290,8 +301,16 @@ impl Table {
         }
         let details =
             json!({"from": old.execution, "to": to, "record": was, "approvals": approvals});
-        self.change(post, update, items, "taken-over", operator, details, now)
-            .await
+        self.change(
+            post,
+            update,
+            items,
+            AuditEvent::TakenOver,
+            operator,
+            details,
+            now,
+        )
+        .await
     }
 
     /// Writes the pick of a slot that was taken over. Returns false if the execution does not hold the slot, or has
@@ -385,7 +404,7 @@ impl Table {
         details["until"] = json!(until);
         let items = vec![
             TransactWriteItem::builder().put(switch).build(),
-            self.settings_audit(bot, "paused", &details, now)?,
+            self.settings_audit(bot, &AuditEvent::Paused, &details, now)?,
         ];
         self.transact(doing, items).await?;
         Ok(())
@@ -407,7 +426,7 @@ impl Table {
             .map_err(|e| build(doing, e))?;
         let items = vec![
             TransactWriteItem::builder().delete(delete).build(),
-            self.settings_audit(bot, "resumed", &json!(operator), now)?,
+            self.settings_audit(bot, &AuditEvent::Resumed, &json!(operator), now)?,
         ];
         self.transact(doing, items).await
     }
@@ -493,7 +512,7 @@ impl Table {
     pub(crate) fn settings_audit(
         &self,
         bot: &str,
-        what: &str,
+        what: &AuditEvent,
         details: &Value,
         now: Timestamp,
     ) -> Result<TransactWriteItem, Error> {
@@ -516,7 +535,7 @@ impl Table {
         post: &PostId,
         update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
         others: Vec<TransactWriteItem>,
-        what: &'static str,
+        what: AuditEvent,
         operator: &Operator,
         mut details: Value,
         now: Timestamp,
@@ -532,7 +551,7 @@ impl Table {
         details["reason"] = json!(operator.reason);
         let audit = Put::builder()
             .table_name(&self.name)
-            .set_item(Some(audit_item(post, now, what, &details)?))
+            .set_item(Some(audit_item(post, now, &what, &details)?))
             .build()
             .map_err(|e| build(doing, e))?;
         let mut items = vec![

@@ -9,7 +9,7 @@ use jiff::{
     civil::{Date, Time},
     tz::TimeZone,
 };
-use post::PostId;
+use post::{AuditEvent, PostId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -143,7 +143,7 @@ impl Table {
         let put = TransactWriteItem::builder().put(put).build();
         let mut details = json!(over);
         details["reason"] = json!(operator.reason);
-        self.change_override(doing, post, put, "overridden", &details, now)
+        self.change_override(doing, post, put, &AuditEvent::Overridden, &details, now)
             .await
     }
 
@@ -165,7 +165,7 @@ impl Table {
             doing,
             post,
             delete,
-            "override-undone",
+            &AuditEvent::OverrideUndone,
             &json!(operator),
             now,
         )
@@ -177,7 +177,7 @@ impl Table {
         doing: &'static str,
         post: &PostId,
         change: TransactWriteItem,
-        what: &str,
+        what: &AuditEvent,
         details: &Value,
         now: Timestamp,
     ) -> Result<Change, Error> {

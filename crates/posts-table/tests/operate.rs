@@ -5,9 +5,9 @@
 use aws_sdk_dynamodb::Client;
 use jiff::{SignedDuration, Timestamp};
 use local_cloud::Emulator;
-use post::{Outcome, PostId};
+use post::{Outcome, PostId, Rejection};
 use posts_table::{
-    Arm, Armed, Change, Claim, Failure, Ledger, Operator, Override, Record, Switch, Table,
+    Arm, Armed, Change, Claim, Failure, Ledger, Operator, Override, Record, RunEnd, Switch, Table,
 };
 use serde_json::json;
 
@@ -138,7 +138,7 @@ async fn a_slot_that_was_taken_over_is_empty_but_for_its_media_keys_and_is_picke
     table.add_media_key(&post, OLD, "3_1").await.unwrap();
     let result = json!({"costUsd": 0.06});
     table
-        .finish(&post, OLD, Outcome::Expired, Some("late"), &result, now())
+        .finish(&post, OLD, &RunEnd::new(Outcome::Expired, &result), now())
         .await
         .unwrap();
     let old = read(&table, &post).await;
@@ -166,7 +166,7 @@ async fn a_slot_that_was_taken_over_is_empty_but_for_its_media_keys_and_is_picke
     assert_eq!(there.not_after, Some(now().as_second()));
     assert!(!there.approval_required && there.day == pick.day);
     let line = &table.audit_trail(&post).await.unwrap()[0];
-    assert_eq!(line.what, "taken-over");
+    assert_eq!(line.what.to_string(), "taken-over");
     assert_eq!(line.details["record"]["outcome"], "expired");
     assert_eq!(line.details["record"]["result"], result);
 }
@@ -190,12 +190,14 @@ async fn each_change_is_refused_where_it_would_be_wrong_and_the_loser_is_told_wh
             if ledger != "claimed" {
                 assert_eq!(arm(&table, &post, OLD, "one").await, Armed::Yes);
             }
+            let reject = async |why: Rejection| table.reject(&post, "one", &why).await;
             match ledger {
                 "posted" => assert!(table.posted(&post, "7", now()).await.unwrap()),
-                "rejected" => assert!(table.reject(&post, "one", "no").await.unwrap()),
+                "rejected" => assert!(reject(Rejection::from_untyped("no")).await.unwrap()),
                 "duplicate" => {
-                    let why = format!("{}no", posts_table::DUPLICATE);
-                    assert!(table.reject(&post, "one", &why).await.unwrap());
+                    let message = "no".to_owned();
+                    let duplicate = Rejection::Duplicate { message };
+                    assert!(reject(duplicate).await.unwrap());
                 }
                 _ => {}
             }
@@ -273,7 +275,7 @@ async fn a_pause_stops_arming_until_it_is_over_or_lifted() {
     assert!(table.armed("spooky-days").await.unwrap().is_empty());
     assert_eq!(read(&table, &post).await.ledger, Ledger::Posted);
     let trail = table.settings_trail("spooky-days").await.unwrap();
-    let told: Vec<&str> = trail.iter().map(|line| line.what.as_str()).collect();
+    let told: Vec<String> = trail.iter().map(|line| line.what.to_string()).collect();
     assert_eq!(told, ["paused", "resumed"]);
 }
 
@@ -352,9 +354,9 @@ async fn a_slot_is_claimed_only_with_the_override_that_was_seen_and_overridden_o
     };
     assert!(table.fail(&post, OLD, &failure).await.unwrap());
     assert!(matches!(put(&third, later(3)).await, Change::Made));
-    let finished = table
-        .finish(&post, OLD, Outcome::Expired, None, &json!({}), later(3))
-        .await;
+    let nothing = json!({});
+    let end = RunEnd::new(Outcome::Expired, &nothing);
+    let finished = table.finish(&post, OLD, &end, later(3)).await;
     assert!(finished.unwrap());
     assert!(matches!(put(&third, later(4)).await, Change::Made));
     assert_eq!(table.overrides("spooky-days").await.unwrap(), [third]);
@@ -363,18 +365,18 @@ async fn a_slot_is_claimed_only_with_the_override_that_was_seen_and_overridden_o
     assert!(table.overrides("spooky-days").await.unwrap().is_empty());
 
     let lines = table.audit_trail(&post).await.unwrap();
-    let told: Vec<(&str, &str)> = lines
+    let told: Vec<(String, &str)> = lines
         .iter()
-        .map(|line| (line.what.as_str(), line.details["by"].as_str().unwrap()))
+        .map(|line| (line.what.to_string(), line.details["by"].as_str().unwrap()))
         .collect();
     assert_eq!(
         told,
         [
-            ("overridden", "Ada"),
-            ("overridden", "Ada"),
-            ("overridden", "Ada"),
-            ("overridden", "Ada"),
-            ("override-undone", "Ada")
+            ("overridden".to_owned(), "Ada"),
+            ("overridden".to_owned(), "Ada"),
+            ("overridden".to_owned(), "Ada"),
+            ("overridden".to_owned(), "Ada"),
+            ("override-undone".to_owned(), "Ada")
         ]
     );
     assert_eq!(lines[0].details["reason"], "to see");

@@ -7,8 +7,8 @@ use bot_files::{Approval, Bot, Calendar, Change, Day, Money, Pick, Picture, Poli
 use jiff::{Timestamp, civil::Date};
 use lambda_function::aws_error;
 use lambda_function::env;
-use post::{DRY_RUN_KEPT, PostId, is_bot_name};
-use posts_table::{Claim, Ledger, Override, Record, Table};
+use post::{DRY_RUN_KEPT, PostId, SkipReason, is_bot_name};
+use posts_table::{Claim, Override, Record, Table};
 use serde::{Deserialize, Serialize};
 
 /// What the schedule, or a person, asks for.
@@ -43,9 +43,12 @@ pub struct Output {
     pub date: Date,
     /// Which of the date's posts.
     pub slot: u32,
-    /// Why nothing is to be posted.
+    /// Why nothing is to be posted, as a text for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why the slot is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_reason: Option<SkipReason>,
     /// Why a real run would have posted nothing, in a dry run that goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_skip: Option<String>,
@@ -160,9 +163,9 @@ pub async fn pick_day(
     if is_dry {
         if let Some(held) = clients.table.read(&slot_of_post).await? {
             let held_by = format!("{slot_of_post} is held by {}", held.execution);
-            stops.get_or_insert(held_by);
+            stops.get_or_insert((SkipReason::Other, held_by));
         }
-        would_skip = stops.take();
+        would_skip = stops.take().map(|(_, reason)| reason);
     }
     let mut output = Output {
         status: Status::Skipped,
@@ -171,6 +174,7 @@ pub async fn pick_day(
         date,
         slot,
         reason: None,
+        skip_reason: None,
         would_skip,
         held_by: None,
         day: None,
@@ -186,7 +190,10 @@ pub async fn pick_day(
         }),
     };
     match (stops, calendar.pick(date, slot)) {
-        (Some(reason), _) | (None, Pick::Nothing { reason }) => output.reason = Some(reason),
+        (Some((why, reason)), _) | (None, Pick::Nothing { why, reason }) => {
+            output.skip_reason = Some(why);
+            output.reason = Some(reason);
+        }
         (None, Pick::Day(day)) => {
             output.status = Status::Picked;
             output.day = Some(day);
@@ -199,10 +206,6 @@ pub async fn pick_day(
         }
     }
     let record = Record {
-        post: post.to_string(),
-        execution: input.execution.clone(),
-        claimed_at: now,
-        ledger: Ledger::Claimed,
         day: serde_json::to_value(&output).map_err(|e| Error::Unexpected(e.into()))?,
         approval_required: bot.approval.policy == Policy::Required,
         not_after: match when {
@@ -213,27 +216,11 @@ pub async fn pick_day(
             ),
             When::Date(_) => None,
         },
-        allow_late: None,
-        media_keys: Vec::new(),
-        text: None,
-        lease_id: None,
-        lease_until: None,
-        armed_at: None,
-        looks: 0,
-        tweet_id: None,
-        posted_at: None,
-        deletion: None,
-        deleted_at: None,
-        rejection: None,
-        outcome: None,
-        reason: None,
-        ended_at: None,
-        failure: None,
-        result: None,
         expires_at: match is_dry {
             true => now.checked_add(DRY_RUN_KEPT).ok().map(|at| at.as_second()),
             false => None,
         },
+        ..Record::claimed(&post, &input.execution, now)
     };
     if taken_over {
         clients.table.pick(&post, &record).await?;
@@ -388,11 +375,15 @@ async fn stops(
     bot: &Bot,
     name: &str,
     now: Timestamp,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<(SkipReason, String)>, Error> {
+    let paused = |reason| Some((SkipReason::Paused, reason));
     Ok(match clients.table.paused(name, now).await? {
-        Some(reason) if reason.is_empty() => Some("paused".to_owned()),
-        Some(reason) => Some(format!("paused: {reason}")),
-        None if !bot.enabled => Some("switched off: enabled is false in bot.toml".to_owned()),
+        Some(reason) if reason.is_empty() => paused("paused".to_owned()),
+        Some(reason) => paused(format!("paused: {reason}")),
+        None if !bot.enabled => {
+            let reason = "disabled: `enabled` is false in bot.toml";
+            Some((SkipReason::Disabled, reason.to_owned()))
+        }
         None => None,
     })
 }
@@ -410,6 +401,7 @@ fn held_answer(post: &PostId, execution: &str, held: Record) -> Result<Output, E
         date: post.date,
         slot: post.slot,
         reason: Some(format!("{post} is held by {}", held.execution)),
+        skip_reason: None,
         would_skip: None,
         held_by: Some(held.execution),
         day: None,

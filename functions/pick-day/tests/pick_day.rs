@@ -540,7 +540,7 @@ async fn a_bot_that_is_switched_off_skips_and_says_where_it_is_switched_on() {
     let output = office.pick(ad_hoc("2026-10-30")).await.unwrap();
     assert_eq!(output.status, Status::Skipped);
     let reason = output.reason.unwrap();
-    assert_eq!(reason, "switched off: enabled is false in bot.toml");
+    assert_eq!(reason, "disabled: `enabled` is false in bot.toml");
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ pub(crate) async fn dry_run(
         id: None,
         url: None,
         reason,
+        skip_reason: None,
         requests: x::requests(config, &picture, input),
         cost_usd: 0.0,
     })

@@ -11,10 +11,10 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::error::SdkError;
 use jiff::{SignedDuration, Timestamp};
 use lambda_function::{Invocation, aws_error, env};
-use post::PostId;
+use post::{PostId, Rejection, SkipReason};
 use post_text::{check_alt_text, check_caption};
 use posts_table::{
-    Arm, Armed, DUPLICATE, Ledger, MAX_RECONCILIATIONS, Record, Table, content_hash, prices,
+    Arm, Armed, Ledger, MAX_RECONCILIATIONS, Record, Table, content_hash, prices,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
@@ -23,7 +23,7 @@ use x::{Refusal, X};
 
 pub use delete::{Delete, Deleted, delete_tweet};
 
-/// Why a post is not sent whose time is over.
+/// The text for people of [`SkipReason::TooLate`].
 const TOO_LATE: &str = "too late: the slot's time is too long ago";
 
 /// What the function is asked for.
@@ -86,9 +86,12 @@ pub struct Output {
     /// The tweet's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Why it was not posted; in a dry run, why it would not have been.
+    /// Why it was not posted, as a text for people; in a dry run, why it would not have been.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_reason: Option<SkipReason>,
     /// What a dry run would have sent to X, in order; without what signs it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub requests: Vec<Value>,
@@ -154,7 +157,7 @@ pub async fn post_tweet(
     }
     match record.ledger {
         Ledger::Posted => return posted(&post, record.tweet_id),
-        Ledger::Rejected => return Err(rejected(record.rejection.unwrap_or_default())),
+        Ledger::Rejected => return Err(rejected(record.rejected_as())),
         Ledger::Armed if record.is_in_flight(now) => return Err(Error::PostInFlight(post)),
         Ledger::Armed => {
             let x = X::new(clients, config, &post.bot).await?;
@@ -198,9 +201,12 @@ pub async fn post_tweet(
         Armed::LedgerMoved => return Err(moved(clients, &post, &input.execution, now).await),
         Armed::NotApproved => return Err(Error::NotApproved(post)),
         Armed::TooLate => {
-            return Ok(skipped(TOO_LATE.to_owned()));
+            return Ok(skipped(SkipReason::TooLate, TOO_LATE.to_owned()));
         }
-        Armed::Paused(reason) => return Ok(skipped(paused(&reason.unwrap_or_default()))),
+        Armed::Paused(reason) => {
+            let reason = paused(&reason.unwrap_or_default());
+            return Ok(skipped(SkipReason::Paused, reason));
+        }
     }
 
     // An invocation that was held up must not send when another may already be looking for its tweet.
@@ -220,11 +226,12 @@ pub async fn post_tweet(
             clients.table.disarm(&post, lease_id).await?;
             Err(error)
         }
-        Err(Refusal::Content(why)) => {
+        Err(Refusal::Content(message)) => {
+            let why = Rejection::Content { message };
             clients.table.reject(&post, lease_id, &why).await?;
-            Err(rejected(why))
+            Err(rejected(Some(why)))
         }
-        Err(Refusal::Duplicate(why)) => {
+        Err(Refusal::Duplicate(message)) => {
             // The text may be there because of this very slot, through a request that was repeated on the way.
             clients.table.end_lease(&post, lease_id, now).await?;
             let record = read(clients, &post, &input.execution).await?;
@@ -234,9 +241,9 @@ pub async fn post_tweet(
                     posted(&post, Some(id))
                 }
                 None => {
-                    let why = format!("{DUPLICATE}{why}");
+                    let why = Rejection::Duplicate { message };
                     clients.table.reject(&post, lease_id, &why).await?;
-                    Err(rejected(why))
+                    Err(rejected(Some(why)))
                 }
             }
         }
@@ -394,10 +401,11 @@ fn paused(reason: &str) -> String {
     }
 }
 
-fn rejected(why: String) -> Error {
-    match why.strip_prefix(DUPLICATE) {
-        Some(why) => Error::DuplicateTweet(why.to_owned()),
-        None => Error::TweetRejected(why),
+fn rejected(why: Option<Rejection>) -> Error {
+    match why {
+        Some(Rejection::Duplicate { message }) => Error::DuplicateTweet(message),
+        Some(Rejection::Content { message }) => Error::TweetRejected(message),
+        None => Error::TweetRejected("its message was not recorded".to_owned()),
     }
 }
 
@@ -409,17 +417,19 @@ fn posted(post: &PostId, id: Option<String>) -> Result<Output, Error> {
         url: Some(format!("https://x.com/i/status/{id}")),
         id: Some(id),
         reason: None,
+        skip_reason: None,
         requests: Vec::new(),
         cost_usd: prices::POST.usd(),
     })
 }
 
-fn skipped(reason: String) -> Output {
+fn skipped(why: SkipReason, reason: String) -> Output {
     Output {
         status: Status::Skipped,
         id: None,
         url: None,
         reason: Some(reason),
+        skip_reason: Some(why),
         requests: Vec::new(),
         cost_usd: 0.0,
     }
@@ -442,9 +452,7 @@ async fn read(clients: &Clients, post: &PostId, execution: &str) -> Result<Recor
 async fn moved(clients: &Clients, post: &PostId, execution: &str, now: Timestamp) -> Error {
     match read(clients, post, execution).await {
         Err(error) => error,
-        Ok(record) if record.ledger == Ledger::Rejected => {
-            rejected(record.rejection.unwrap_or_default())
-        }
+        Ok(record) if record.ledger == Ledger::Rejected => rejected(record.rejected_as()),
         Ok(record) if record.ledger == Ledger::Armed && !record.is_in_flight(now) => {
             Error::OutcomeUnknown(format!("{post} was sent by another invocation"))
         }

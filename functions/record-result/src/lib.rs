@@ -10,10 +10,8 @@ use lambda_function::aws_error;
 use lambda_function::env;
 use lambda_function::telemetry::{Metrics, Unit};
 use notifications::{Audience, Failed, Teller, Told};
-use post::{Outcome, PostId, is_bot_name};
-use posts_table::{
-    Decision, Failure, Micros, OVER_BUDGET, Provider, Record, Table, UNRECORDED_FAILURE, Verdict,
-};
+use post::{AuditEvent, Outcome, PostId, SkipReason, is_bot_name};
+use posts_table::{Decision, Failure, Micros, Provider, Record, RunEnd, Table, Verdict};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, json};
 
@@ -99,8 +97,11 @@ pub struct Picked {
     pub status: String,
     /// The post.
     pub post: String,
-    /// Why nothing was picked.
+    /// Why nothing was picked, as a text for people.
     pub reason: Option<String>,
+    /// Why it was skipped; absent in executions that started before reasons were typed.
+    #[serde(rename = "skipReason")]
+    pub skip_reason: Option<SkipReason>,
     /// The bot's time zone, by its IANA name; UTC without it.
     #[serde(rename = "timeZone")]
     pub time_zone: Option<String>,
@@ -128,9 +129,12 @@ pub struct Tweet {
     /// The address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Why it was skipped.
+    /// Why it was skipped, as a text for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why it was skipped; absent in executions that started before reasons were typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_reason: Option<SkipReason>,
     /// What a dry run would have sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Value>,
@@ -269,19 +273,14 @@ async fn record_end(
     let cost_usd = state.spent_usd.unwrap_or(0.0)
         + cost(draft)
         + state.tweet.as_ref().and_then(|t| t.cost_usd).unwrap_or(0.0);
-    let (outcome, reason) = match (state.day.status.as_str(), &state.tweet) {
+    let (outcome, skip_reason, reason) = match (state.day.status.as_str(), &state.tweet) {
         ("duplicate", _) => {
             let details = json!({"execution": state.execution, "reason": state.day.reason});
             // Named by the execution, so that entering again writes the same line.
-            let name = state.execution.rsplit(':').next().unwrap_or_default();
+            let what = AuditEvent::duplicate(&state.execution);
             clients
                 .table()
-                .audit(
-                    &post,
-                    Timestamp::UNIX_EPOCH,
-                    &format!("duplicate#{name}"),
-                    &details,
-                )
+                .audit(&post, Timestamp::UNIX_EPOCH, &what, &details)
                 .await?;
             tracing::info!("duplicate");
             ended_metrics(&post, &state.execution, "duplicate").emit(now);
@@ -292,24 +291,26 @@ async fn record_end(
                 cost_usd,
             });
         }
-        ("skipped", _) => (Outcome::Skipped, state.day.reason.clone()),
-        ("picked", Some(tweet)) if tweet.status == "posted" => (Outcome::Posted, None),
+        ("skipped", _) => skipped(state.day.skip_reason, state.day.reason.clone()),
+        ("picked", Some(tweet)) if tweet.status == "posted" => (Outcome::Posted, None, None),
         ("picked", Some(tweet)) if tweet.status == "skipped" => {
-            (Outcome::Skipped, tweet.reason.clone())
+            skipped(tweet.skip_reason, tweet.reason.clone())
         }
         ("picked", Some(tweet)) if tweet.status == "dry-run" && post.dry_run.is_some() => {
             let why = state.day.would_skip.as_ref().or(tweet.reason.as_ref());
             let reason = why.map(|why| format!("a real run would have posted nothing: {why}"));
-            (Outcome::DryRun, reason)
+            (Outcome::DryRun, None, reason)
         }
         ("picked", None) if let Some(ended) = ended_by(state.approval.as_ref()) => ended,
         // Before a refusal: a softer prompt may have been what there was no money for.
         ("picked", None) if let Some(said) = &state.over_budget => {
             let why = refusal_message(said).unwrap_or_default();
-            (Outcome::Skipped, Some(format!("{OVER_BUDGET}{why}")))
+            let reason = format!("over budget: {why}");
+            skipped(Some(SkipReason::OverBudget), Some(reason))
         }
         ("picked", None) if state.refusal.is_some() => (
             Outcome::Refused,
+            None,
             state.refusal.as_ref().and_then(refusal_message),
         ),
         (status, tweet) => {
@@ -347,9 +348,12 @@ async fn record_end(
         .finish(
             &post,
             &state.execution,
-            outcome,
-            reason.as_deref(),
-            &result,
+            &RunEnd {
+                outcome,
+                skip_reason,
+                reason: reason.as_deref(),
+                result: &result,
+            },
             now,
         )
         .await?
@@ -505,9 +509,8 @@ async fn record_failure(
     let is_over = went_on(clients, execution, failure.redrive_count).await?;
     let recorded = !is_over && clients.table().fail(&post, execution, &failure).await?;
     if !recorded {
-        let name = execution.rsplit(':').next().unwrap_or_default();
         let details = json!({"execution": execution, "failure": failure});
-        let what = format!("{UNRECORDED_FAILURE}{name}");
+        let what = AuditEvent::unrecorded_failure(execution);
         clients
             .table()
             .audit(&post, failure.at, &what, &details)
@@ -597,10 +600,9 @@ async fn went_on(clients: &Clients, execution: &str, redrives: u64) -> Result<bo
 /// Whether an operator has given the slot of this execution to another one since: whoever did knows of the failure.
 async fn gave_up(clients: &Clients, post: &PostId, execution: &str) -> Result<bool, Error> {
     let trail = clients.table().audit_trail(post).await?;
-    Ok(trail.iter().any(|line| {
-        matches!(line.what.as_str(), "continued" | "taken-over")
-            && line.details["from"] == execution
-    }))
+    Ok(trail
+        .iter()
+        .any(|line| line.what.changes_holder() && line.details["from"] == execution))
 }
 
 /// The input of an execution, as far as it names a slot.
@@ -714,17 +716,27 @@ where
     }
 }
 
+/// How a run ended, why it was skipped if it was, and the reason for people.
+type End = (Outcome, Option<SkipReason>, Option<String>);
+
+/// The end of a run that was skipped. State data of earlier versions has only the text.
+fn skipped(why: Option<SkipReason>, reason: Option<String>) -> End {
+    let untyped = || SkipReason::from_untyped(reason.as_deref().unwrap_or_default());
+    let why = why.unwrap_or_else(untyped);
+    (Outcome::Skipped, Some(why), reason)
+}
+
 /// How a decision ends a run, if it does.
-fn ended_by(approval: Option<&Asked>) -> Option<(Outcome, Option<String>)> {
+fn ended_by(approval: Option<&Asked>) -> Option<End> {
     let decision = approval?.decision.as_ref()?;
     match &decision.verdict {
         Verdict::Rejected { reason } => {
             let reason = format!("rejected by {}: {reason}", decision.by);
-            Some((Outcome::Rejected, Some(reason)))
+            Some((Outcome::Rejected, None, Some(reason)))
         }
         Verdict::Expired => {
             let reason = "nobody decided in time".to_owned();
-            Some((Outcome::Expired, Some(reason)))
+            Some((Outcome::Expired, None, Some(reason)))
         }
         Verdict::Approved { .. } | Verdict::Regenerate { .. } => None,
     }

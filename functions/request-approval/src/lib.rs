@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use bot_files::{OnTimeout, Policy};
 use jiff::Timestamp;
 use lambda_function::env;
-use post::PostId;
+use post::{AuditEvent, PostId};
 use posts_table::{
     Approval, Decision, Image, MAX_ROUNDS, Opened, Record, Table, Verdict, content_hash,
 };
@@ -335,7 +335,7 @@ async fn mail_approvers(
             }
             Err(error @ notifications::mail::Error::Refused(..)) => {
                 tracing::error!(%post, %error, "an approver was not asked");
-                let what = format!("mail-refused#{approver}");
+                let what = AuditEvent::MailRefused(approver.to_owned());
                 clients.table.audit(post, now, &what, &details).await?;
                 refusals.push(error.to_string());
             }

@@ -146,7 +146,10 @@ impl Office {
     async fn audit(&self) -> Vec<String> {
         let post = POST.parse().unwrap();
         let trail = self.clients.table.audit_trail(&post).await.unwrap();
-        let mut lines: Vec<String> = trail.into_iter().map(|line| line.what).collect();
+        let mut lines: Vec<String> = trail
+            .into_iter()
+            .map(|line| line.what.to_string())
+            .collect();
         lines.sort();
         lines
     }

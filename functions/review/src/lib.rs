@@ -14,6 +14,7 @@ use lambda_http::{
     http::{HeaderMap, Method, StatusCode, header},
 };
 use maud::Markup;
+use post::AuditEvent;
 use posts_table::{Approval, Table};
 use serde::Deserialize;
 use serde_json::json;
@@ -316,7 +317,9 @@ async fn answered(
         let answer: String = answer.chars().take(20).collect();
         let details = json!({"by": by, "round": link.round, "answer": answer, "why": why});
         let table = &clients.decision.table;
-        table.audit(post, now, "answer-refused", &details).await
+        table
+            .audit(post, now, &AuditEvent::AnswerRefused, &details)
+            .await
     };
     let form = match form(config, request) {
         Ok(form) => form,

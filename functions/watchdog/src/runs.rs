@@ -6,8 +6,8 @@ use bot_files::{Bot, Start};
 use jiff::{SignedDuration, Timestamp};
 use lambda_function::aws_error;
 use notifications::Failed;
-use post::PostId;
-use posts_table::{Failure, Record, UNRECORDED_FAILURE};
+use post::{AuditEvent, PostId};
+use posts_table::{Failure, Record};
 
 use crate::{Error, Folder, Sweep};
 
@@ -144,7 +144,7 @@ impl Sweep<'_> {
         let trail = self.table().audit_trail(post).await?;
         let last = trail
             .into_iter()
-            .rfind(|line| line.what.starts_with(UNRECORDED_FAILURE));
+            .rfind(|line| matches!(line.what, AuditEvent::UnrecordedFailure(_)));
         let Some(mut line) = last else {
             return Ok(None);
         };
@@ -163,9 +163,9 @@ impl Sweep<'_> {
             return Ok(true);
         }
         let trail = self.table().audit_trail(post).await?;
-        Ok(trail.iter().any(|line| {
-            matches!(line.what.as_str(), "continued" | "taken-over") && lately(line.at)
-        }))
+        Ok(trail
+            .iter()
+            .any(|line| line.what.changes_holder() && lately(line.at)))
     }
 
     async fn end_of(&self, execution: &str) -> anyhow::Result<End> {

@@ -14,7 +14,7 @@ pub use run_again::run_again;
 
 use jiff::Timestamp;
 use post::Outcome;
-use posts_table::{DUPLICATE, Ledger, Record};
+use posts_table::{Ledger, Record};
 
 /// The error of a draft that `store-image` cannot use, now or later.
 const PICTURE_UNUSABLE: &str = "PictureUnusable";
@@ -28,9 +28,7 @@ pub fn slot_summary(record: Option<&Record>) -> String {
         return "has no run".to_owned();
     };
     match record.outcome {
-        Some(outcome) if outcome != Outcome::Posted => {
-            format!("has ended: {}", outcome_name(outcome))
-        }
+        Some(outcome) if outcome != Outcome::Posted => format!("has ended: {outcome}"),
         _ => ledger_summary(record, Timestamp::now()),
     }
 }
@@ -65,18 +63,5 @@ pub fn tweet_url(record: &Record) -> String {
 
 /// Whether X rejected the post because its text is on X already.
 fn is_duplicate(record: &Record) -> bool {
-    let rejection = record.rejection.as_deref().unwrap_or_default();
-    rejection.starts_with(DUPLICATE)
-}
-
-/// The stored name of an outcome.
-pub fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Posted => "posted",
-        Outcome::Skipped => "skipped",
-        Outcome::Refused => "refused",
-        Outcome::Rejected => "rejected",
-        Outcome::Expired => "expired",
-        Outcome::DryRun => "dry-run",
-    }
+    record.rejected_as().is_some_and(|why| why.is_duplicate())
 }

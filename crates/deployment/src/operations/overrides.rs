@@ -193,7 +193,7 @@ fn wish_of(over: Override) -> Wish {
 fn gets(files: &BotFiles, post: &PostId) -> String {
     match files.calendar.pick(post.date, post.slot) {
         Pick::Day(day) => day.name,
-        Pick::Nothing { reason } => reason,
+        Pick::Nothing { reason, .. } => reason,
     }
 }
 

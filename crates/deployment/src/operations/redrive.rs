@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    PICTURE_UNUSABLE, is_duplicate, ledger_summary, outcome_name, slot_summary, tweet_url,
+    PICTURE_UNUSABLE, is_duplicate, ledger_summary, slot_summary, tweet_url,
 };
 use crate::{BotFiles, Deployment, Redriven, Run};
 
@@ -229,7 +229,7 @@ impl Situation<'_> {
         if let Some(outcome) = self.record.and_then(|record| record.outcome) {
             return Some(format!(
                 "{post} did not fail, it has ended: {}; to run it again, type {again}",
-                outcome_name(outcome)
+                outcome
             ));
         }
         if last.status == ExecutionStatus::Succeeded {

@@ -4,7 +4,7 @@ use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use notifications::{Kind, Told};
-use posts_table::{Arm, Armed, Operator};
+use posts_table::{Arm, Armed, Operator, RunEnd};
 use record_result::{Clients, record_result};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
@@ -110,7 +110,7 @@ async fn what_needs_a_person_is_told_once_and_the_rest_to_those_who_want_it() {
             let trail = archive.table().audit_trail(&post.parse().unwrap()).await;
             let trail = trail.unwrap();
             assert_eq!(trail.len(), 1, "{trail:?}");
-            assert_eq!(trail[0].what, format!("told#{}", kind.name()));
+            assert_eq!(trail[0].what.to_string(), format!("told#{}", kind.name()));
         }
     }
 }
@@ -387,14 +387,11 @@ async fn a_run_that_failed_after_its_end_was_written_tells_its_end() {
     // The record was written, and then the function crashed for good.
     let outcome = post::Outcome::Expired;
     let (post, result) = (POST.parse().unwrap(), json!({}));
-    let finished = archive.table().finish(
-        &post,
-        &run,
-        outcome,
-        Some("nobody decided in time"),
-        &result,
-        now(),
-    );
+    let end = RunEnd {
+        reason: Some("nobody decided in time"),
+        ..RunEnd::new(outcome, &result)
+    };
+    let finished = archive.table().finish(&post, &run, &end, now());
     assert!(finished.await.unwrap());
     let change = json!({"error": "Runtime.ExitError"});
     archive.tell(event(&run, &change)).await.unwrap();

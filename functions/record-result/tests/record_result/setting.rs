@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lambda_runtime::Diagnostic;
 use local_cloud::{Account, Emulator, Mail};
 use post::PostId;
-use posts_table::{Claim, Ledger, Record, Table};
+use posts_table::{Claim, Record, Table};
 use record_result::{Clients, Config, Error, Input, Output, record_result};
 use serde_json::{Value, json};
 
@@ -92,34 +92,13 @@ impl Archive {
     }
 
     pub async fn claim(&self, post: &str, execution: &str) -> anyhow::Result<()> {
+        let post: PostId = post.parse()?;
         let record = Record {
-            post: post.to_owned(),
-            execution: execution.to_owned(),
-            claimed_at: now(),
-            ledger: Ledger::Claimed,
-            day: json!({"status": "picked", "post": post}),
+            day: json!({"status": "picked", "post": post.to_string()}),
             approval_required: false,
-            not_after: None,
-            allow_late: None,
-            media_keys: Vec::new(),
-            text: None,
-            lease_id: None,
-            lease_until: None,
-            armed_at: None,
-            looks: 0,
-            tweet_id: None,
-            posted_at: None,
-            deletion: None,
-            deleted_at: None,
-            rejection: None,
-            outcome: None,
-            reason: None,
-            ended_at: None,
-            failure: None,
-            result: None,
-            expires_at: None,
+            ..Record::claimed(&post, execution, now())
         };
-        let claimed = self.table().claim(&post.parse()?, &record).await?;
+        let claimed = self.table().claim(&post, &record).await?;
         anyhow::ensure!(matches!(claimed, Claim::Held(_)), "{post} is taken");
         Ok(())
     }

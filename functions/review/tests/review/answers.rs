@@ -452,7 +452,10 @@ async fn of_two_who_answer_at_the_same_moment_one_counts_and_the_other_is_told()
             ("SUCCEEDED".to_owned(), Some(json!(decision)))
         );
         let lines = desk.audit().await;
-        let count = |what| lines.iter().filter(|line| line.what == what).count();
+        let count = |what: &str| {
+            let named = lines.iter().filter(|line| line.what.to_string() == what);
+            named.count()
+        };
         assert_eq!(
             (count("decided"), count("answer-refused")),
             (1, 1),

@@ -188,7 +188,7 @@ impl Desk {
     pub async fn refusals(&self) -> Vec<String> {
         let lines = self.audit().await.into_iter();
         lines
-            .filter(|line| line.what == "answer-refused")
+            .filter(|line| line.what.to_string() == "answer-refused")
             .map(|line| line.details["why"].as_str().unwrap().to_owned())
             .collect()
     }

@@ -13,6 +13,7 @@ use std::process::Command;
 use approvals::link::{Keys, Purpose};
 use approvals::{Answer, LookedAfter, Outcome, Standing, decide, settle_and_deliver};
 use aws_sdk_dynamodb::types::AttributeValue;
+use post::AuditEvent;
 use posts_table::{OnTimeout, Verdict, content_hash};
 use serde_json::json;
 use setting::{
@@ -213,7 +214,7 @@ async fn those_who_were_asked_are_reminded_once_each() {
         .unwrap();
     let reminded = trail
         .iter()
-        .filter(|line| line.what.starts_with("reminded#"));
+        .filter(|line| matches!(line.what, AuditEvent::Reminded(_)));
     assert_eq!(reminded.count(), 2);
 }
 

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use post::Outcome;
-use posts_table::{Arm, Armed};
+use posts_table::{Arm, Armed, RunEnd};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
@@ -80,9 +80,8 @@ impl Yard {
     async fn end(&self, post: &str, execution: &str, outcome: Outcome) {
         let result = json!({});
         let (post, at) = (id(post), Timestamp::now());
-        let finish = self
-            .table()
-            .finish(&post, execution, outcome, None, &result, at);
+        let end = RunEnd::new(outcome, &result);
+        let finish = self.table().finish(&post, execution, &end, at);
         assert!(finish.await.unwrap());
     }
 
@@ -330,7 +329,7 @@ async fn the_digest_comes_once_a_day_from_nine_on_and_names_what_can_still_be_re
     line.audit(
         &id(&post(unclaimed)),
         unclaimed,
-        "unrecorded-failure#gone",
+        &"unrecorded-failure#gone".to_owned().into(),
         &details,
     )
     .await
