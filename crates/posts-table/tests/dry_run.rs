@@ -61,7 +61,8 @@ async fn a_dry_run_is_recorded_beside_the_slot_and_is_found_by_nobody_who_looks_
     let kept = table.read(&dry).await.unwrap().unwrap();
     assert_eq!(kept.expires_at, Some(1_794_000_000));
     let nothing = json!({});
-    let finished = table.finish(&dry, RUN, &RunEnd::new(Outcome::DryRun, &nothing), now());
+    let end = RunEnd::new(Outcome::DryRun, &nothing);
+    let finished = table.finish(&dry, RUN, &end, now());
     assert!(finished.await.unwrap());
     // The slot is as free as before.
     let claimed = table.claim(&post(), &record(&post())).await.unwrap();

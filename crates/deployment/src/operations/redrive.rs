@@ -12,9 +12,7 @@ use posts_table::{Change, Ledger, Operator, Record, prices};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    PICTURE_UNUSABLE, is_duplicate, ledger_summary, slot_summary, tweet_url,
-};
+use super::{PICTURE_UNUSABLE, is_duplicate, ledger_summary, slot_summary, tweet_url};
 use crate::{BotFiles, Deployment, Redriven, Run};
 
 /// How long a failed execution can be redriven: AWS deletes its definition after that.
