@@ -66,7 +66,7 @@ fn days_ahead(bot: &str, read: &Bot, calendar: &Calendar, now: Timestamp) -> Che
             usable.is_some_and(|usable| usable < slot)
         })
         .filter_map(|start| match calendar.pick(start.date, start.slot) {
-            Pick::Nothing { reason } => {
+            Pick::Nothing { reason, .. } => {
                 Some(format!("{} slot {}: {reason}", start.date, start.slot))
             }
             Pick::Day(_) => None,
