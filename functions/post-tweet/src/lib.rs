@@ -13,9 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_function::{Invocation, aws_error, env};
 use post::{PostId, Rejection, SkipReason};
 use post_text::{check_alt_text, check_caption};
-use posts_table::{
-    Arm, Armed, Ledger, MAX_RECONCILIATIONS, Record, Table, content_hash, prices,
-};
+use posts_table::{Arm, Armed, Ledger, MAX_RECONCILIATIONS, Record, Table, content_hash, prices};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
