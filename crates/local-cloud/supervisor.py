@@ -1,6 +1,6 @@
-"""Runs a command and ends it when standard input ends, which it does when the parent is gone, however it went.
+"""Runs a command and stops it when standard input is closed, which happens whenever the parent process ends.
 
-The first argument is a file for the number of the command's process.
+The first argument is a file for the process id of the command.
 """
 
 import os
@@ -18,7 +18,7 @@ with open(sys.argv[1], "w") as file:
 
 def stop_with_parent():
     sys.stdin.buffer.read()
-    # An orderly end, at which the emulator saves its state and ends the functions that it runs.
+    # SIGTERM first, so that the emulator saves its state and stops its functions.
     child.terminate()
     try:
         child.wait(timeout=15)

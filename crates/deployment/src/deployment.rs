@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// A deployment of the state machine and its functions in one account.
 #[derive(Clone, Debug)]
 pub struct Deployment {
-    /// What it is called, and what the names of its parts begin with: `daily-post-<env>`.
+    /// Its name, and the prefix of the names of its resources: `daily-post-<env>`.
     pub name: String,
     /// The 12 digits of its account.
     pub account_id: String,
@@ -45,7 +45,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// The deployment of an environment, by the names that everything of it has.
+    /// The deployment of an environment, by the names of its resources.
     pub fn named(
         env: &str,
         account_id: &str,
@@ -85,7 +85,7 @@ impl Deployment {
         format!("{}-{function}", self.name)
     }
 
-    /// The ARN by which everything calls a function.
+    /// The ARN of a function's alias `live`, by which it is invoked.
     pub fn function_arn(&self, function: &str) -> String {
         format!(
             "arn:aws:lambda:{}:{}:function:{}:live",
@@ -100,12 +100,12 @@ impl Deployment {
         format!("arn:aws:iam::{}:role/{}", self.account_id, self.name)
     }
 
-    /// Runs the watchdog once, as its schedule would. What it could not do is in the answer.
+    /// Runs the watchdog once, as its schedule does. Its errors are in the result.
     pub async fn run_watchdog(&self) -> anyhow::Result<Value> {
         self.invoke("watchdog", &json!({})).await
     }
 
-    /// Invokes a function by its alias, and gives its answer, which may be an error of its own.
+    /// Invokes a function by its alias, and returns its result, which can be an error of the function.
     pub async fn invoke(&self, function: &str, payload: &Value) -> anyhow::Result<Value> {
         let answer = self
             .lambda
@@ -134,7 +134,7 @@ impl Deployment {
     }
 }
 
-/// An AWS error with what was attempted. The error stays an [`lambda_function::AwsError`] in the chain.
+/// An AWS error with the attempted action. It stays an [`lambda_function::AwsError`] in the chain.
 pub fn aws_context<E>(
     doing: &str,
     error: SdkError<E, aws_smithy_runtime_api::http::Response>,

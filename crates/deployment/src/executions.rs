@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{Deployment, aws_context};
 
 impl Deployment {
-    /// Starts an execution and gives its ARN.
+    /// Starts an execution and returns its ARN.
     pub async fn start(&self, input: &Value) -> anyhow::Result<String> {
         let started = self
             .sfn
@@ -24,7 +24,7 @@ impl Deployment {
         Ok(started.execution_arn)
     }
 
-    /// Waits until an execution has ended. `entered` is told each state as it is entered.
+    /// Waits until an execution has ended. Calls `entered` with the name of each state that it enters.
     pub async fn wait(
         &self,
         execution: &str,
@@ -41,7 +41,7 @@ impl Deployment {
         mut told: usize,
         mut entered: impl FnMut(&str),
     ) -> anyhow::Result<EndedExecution> {
-        // AWS counts requests, and a person does not look ten times a second.
+        // AWS throttles requests.
         let pause = Duration::from_millis(match self.is_local() {
             true => 100,
             false => 1000,
@@ -133,7 +133,7 @@ pub struct EndedExecution {
     pub status: String,
     /// The error name of a failed one.
     pub error: Option<String>,
-    /// What the failed state said.
+    /// The message of the error.
     pub cause: Option<String>,
     /// The state document at the end.
     pub output: Value,
@@ -142,7 +142,7 @@ pub struct EndedExecution {
 }
 
 impl EndedExecution {
-    /// How it ended, in a line.
+    /// Its outcome, in a line.
     pub fn summary(&self) -> String {
         let record = &self.output["record"];
         let outcome = record["outcome"].as_str().unwrap_or(&self.status);
@@ -153,7 +153,7 @@ impl EndedExecution {
         }
     }
 
-    /// Where and why it failed, in a line. One that was stopped or has timed out has no error of its own.
+    /// Where and why it failed, in a line. An aborted or timed out execution has no error name.
     pub fn failure_summary(&self) -> String {
         let state = self.states.last().map_or("no state", |state| &state.name);
         let error = self.error.as_deref().unwrap_or(&self.status);

@@ -1,4 +1,4 @@
-//! Runs: executions, and how an operator goes on with one.
+//! Runs: an execution with its continuations, and how an operator resumes one.
 
 use anyhow::{Context, bail, ensure};
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
@@ -51,7 +51,7 @@ impl Deployment {
         Ok(runs)
     }
 
-    /// The state machine, and on the local cloud those that go on with its runs.
+    /// The state machine, and on the local cloud the state machines that continue its runs.
     async fn machines(&self) -> anyhow::Result<Vec<String>> {
         if !self.is_local() {
             return Ok(vec![self.state_machine_arn.clone()]);
@@ -79,7 +79,7 @@ impl Deployment {
             let runs = self.runs().await?;
             return Ok(runs.into_iter().find(|run| run.holds(execution)));
         }
-        // On AWS a redriven execution stays the same one.
+        // On AWS a redriven execution keeps its ARN.
         let Some(there) = self.described(execution).await? else {
             return Ok(None);
         };
@@ -98,7 +98,7 @@ impl Deployment {
         }))
     }
 
-    /// What Step Functions says of an execution; `None` if it has none of this name, or has it no more.
+    /// Describes an execution; `None` if it does not exist, or its history was deleted.
     pub async fn described(
         &self,
         execution: &str,
@@ -147,7 +147,7 @@ impl Deployment {
     }
 
     /// Goes on with a run that has ended without success, from the state that it was in: AWS redrives the execution,
-    /// and the local cloud continues it. A post that was claimed is to be named.
+    /// and the local cloud continues it. Pass the post if the run has claimed one.
     pub async fn redrive(
         &self,
         post: Option<&PostId>,
@@ -163,7 +163,7 @@ impl Deployment {
         }
         let last = run.last();
         let states = self.states(&last.arn).await?.len();
-        // The claim stays where it is; what is written is who redrives it, and only while the run has the claim.
+        // The claim stays; the transaction records who redrives, on condition that the run holds the claim.
         if let Some(post) = post {
             self.hand_over(post, run, &last.arn, operator).await?;
         }
@@ -185,8 +185,8 @@ impl Deployment {
                     .is_some_and(|e| e.is_execution_not_redrivable()) =>
             {
                 bail!(
-                    "nothing was redriven: AWS says that {}; perhaps somebody else has just redriven it: \
-                     look at it with `spooky show {}`",
+                    "nothing was redriven: {}; another operator may have redriven it at the same time: \
+                     type `spooky show {}`",
                     aws_error(&error),
                     last.arn
                 )
@@ -195,8 +195,8 @@ impl Deployment {
         }
     }
 
-    /// Goes on with a run from the state that failed and with that state's recorded input, in an execution of its own
-    /// that gets the claim; the emulator cannot redrive. Gives the new execution.
+    /// Continues a run from the state that failed, with that state's recorded input, in a new execution that takes
+    /// over the claim, since the emulator cannot redrive. Returns the ARN of the new execution.
     pub async fn continue_from(
         &self,
         post: Option<&PostId>,
@@ -204,10 +204,9 @@ impl Deployment {
         operator: &Operator,
     ) -> anyhow::Result<String> {
         let execution = &run.last().arn;
-        let (state, input) = self
-            .failed_state(execution)
-            .await?
-            .with_context(|| format!("{execution} failed in no state: nothing can go on"))?;
+        let (state, input) = self.failed_state(execution).await?.with_context(|| {
+            format!("{execution} failed before its first state and cannot be continued")
+        })?;
         let machine = self
             .sfn
             .describe_state_machine_for_execution()
@@ -244,14 +243,14 @@ impl Deployment {
             }
             Err(error) => {
                 return Err(aws_context(
-                    "making the state machine of a continuation",
+                    "creating the state machine of a continuation",
                     error,
                 ));
             }
         };
-        // Under a name of our own the claim is handed over before the first state can ask for it. Two who go on with
-        // the same run choose the same name, of which there can be one; and so does who comes after one that was
-        // killed before it could start.
+        // With a known name, the claim is handed over before the first state checks it. Two operators who redrive the
+        // same run choose the same name, of which there can be only one. So does a second attempt after a command
+        // that was killed between the handover and the start.
         let name = format!(
             "{}-redrive-{}",
             first_name(execution),
@@ -273,11 +272,11 @@ impl Deployment {
         operator: &Operator,
     ) -> anyhow::Result<()> {
         let Some(held) = self.table.read(post).await? else {
-            bail!("nobody holds {post}");
+            bail!("{post} has no claim");
         };
         ensure!(
             run.holds(&held.execution),
-            "{post} is held by {} by now",
+            "{post} is held by {}",
             held.execution
         );
         let now = Timestamp::now();
@@ -287,12 +286,12 @@ impl Deployment {
             .await?;
         match handed {
             Change::Made => Ok(()),
-            Change::Refused(_) => bail!("somebody else goes on with {post} at this very moment"),
+            Change::Refused(_) => bail!("another operator redrives {post} at the same time"),
         }
     }
 
-    /// Gives a slot that was not posted to a new execution, and starts it. A slot whose time is not over keeps it;
-    /// otherwise the run is an ad-hoc one. Gives the new execution.
+    /// Reassigns an unposted slot to a new execution, and starts that. Before the slot has become too late, the new
+    /// run keeps its time; after that it is an ad hoc run. Returns the ARN of the new execution.
     pub async fn run_again(
         &self,
         post: &PostId,
@@ -308,7 +307,8 @@ impl Deployment {
             && let Some(run) = holder
         {
             let first = self.described(&run.first.arn).await?;
-            let first = first.with_context(|| format!("{} is gone", run.first.arn))?;
+            let first =
+                first.with_context(|| format!("{} does not exist any more", run.first.arn))?;
             input = serde_json::from_str(first.input().unwrap_or_default())?;
         }
         let approvals = self.table.approvals(post).await?;
@@ -317,7 +317,7 @@ impl Deployment {
             .take_over(post, old, &approvals, &execution, operator, now)
             .await?;
         if let Change::Refused(_) = taken {
-            bail!("{post} has changed at this very moment: look at it with `spooky show {post}`");
+            bail!("{post} changed at the same time; type `spooky show {post}`");
         }
         self.start_named(&self.state_machine_arn, &name, &input.to_string())
             .await?;
@@ -352,9 +352,9 @@ pub struct Execution {
     pub redrives: i32,
 }
 
-/// What a redrive has started.
+/// A redrive that has started.
 pub struct Redriven {
-    /// The execution that goes on.
+    /// The resumed execution.
     pub execution: String,
     /// How often AWS has redriven it by now.
     pub redrives: i32,
@@ -372,7 +372,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The execution that tells how the run stands.
+    /// The execution with the current status of the run.
     pub fn last(&self) -> &Execution {
         self.later.last().unwrap_or(&self.first)
     }

@@ -1,4 +1,4 @@
-//! The local cloud: what Terraform deploys to AWS, deployed to the emulator.
+//! Deploys to the emulator what Terraform deploys to AWS.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -24,13 +24,13 @@ const ENV: &str = "local";
 /// The name of its table.
 pub const TABLE: &str = "daily-post-local";
 
-/// The sender of the mails.
+/// The sender of all emails.
 const MAIL_FROM: &str = "spooky-days@example.org";
 
-/// Who is told where `bot.toml` cannot say it.
+/// Receives the notifications of a bot whose `bot.toml` cannot be read.
 const ALERT_TO: &str = "alerts@example.org";
 
-/// What the functions talk to.
+/// The settings of the functions.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where OpenAI is, with `/v1`.
@@ -43,9 +43,9 @@ pub struct Settings {
     pub x_credentials: BTreeMap<String, Credentials>,
     /// The signing key of the approval page's links, base64.
     pub review_key: String,
-    /// How long an invocation of `post-tweet` may still send.
+    /// How long an invocation of `post-tweet` may send, in seconds.
     pub lease_seconds: u32,
-    /// Replaces functions' timeouts, in seconds; they are whole numbers.
+    /// Overrides the timeouts of functions, in seconds, by the function's name.
     pub timeouts: HashMap<String, i32>,
 }
 
@@ -55,7 +55,7 @@ pub async fn connect(account: &Account) -> Deployment {
     Deployment::named(ENV, account.id(), &aws, Some(account.url().to_owned()))
 }
 
-/// Deploys everything. What is there from an earlier start stays, with today's code.
+/// Deploys everything. Resources of an earlier start stay; functions get the current code.
 pub async fn deploy(
     account: &Account,
     settings: &Settings,
@@ -65,17 +65,17 @@ pub async fn deploy(
     account
         .create_table(TABLE)
         .await
-        .context("making the table")?;
+        .context("creating the table")?;
     create_buckets(&deployment)
         .await
-        .context("making the buckets")?;
+        .context("creating the buckets")?;
     let openai_secret = put_secret(
         &deployment,
         &format!("{}/openai", deployment.name),
         &json!({"apiKey": settings.openai_key}),
     )
     .await
-    .context("making the secret of OpenAI")?;
+    .context("creating the secret of OpenAI")?;
     for (bot, credentials) in &settings.x_credentials {
         let id = x_credentials_id(&deployment.name, bot);
         put_secret(&deployment, &id, &json!(credentials))
@@ -88,10 +88,10 @@ pub async fn deploy(
         &json!({"current": settings.review_key}),
     )
     .await
-    .context("making the secret of the approval page")?;
+    .context("creating the secret of the approval page")?;
     verify_sender(&deployment)
         .await
-        .context("verifying the sender of the mails")?;
+        .context("verifying the sender of the emails")?;
     let described = functions()?;
     for (name, function) in &described {
         let zip = zips
@@ -99,12 +99,12 @@ pub async fn deploy(
             .with_context(|| format!("{name} was not built"))?;
         create_function(&deployment, settings, name, function, zip)
             .await
-            .with_context(|| format!("making the function {name}"))?;
+            .with_context(|| format!("creating the function {name}"))?;
     }
-    // Known only once its function is there, and the functions are to know it.
+    // The function URL exists only after its function, and is part of the functions' environment.
     let review_url = review_url(&deployment, account)
         .await
-        .context("making the address of the approval page")?;
+        .context("creating the address of the approval page")?;
     let lease = settings.lease_seconds.to_string();
     let environment: HashMap<&str, &str> = HashMap::from([
         ("TABLE_NAME", TABLE),
@@ -139,10 +139,10 @@ pub async fn deploy(
     };
     create_state_machine(&deployment, &definition)
         .await
-        .context("making the state machine")?;
+        .context("creating the state machine")?;
     create_rule(&deployment, alias("record-result")?)
         .await
-        .context("making the rule on failed executions")?;
+        .context("creating the rule on failed executions")?;
     upload_bot_files(
         &deployment,
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bots"),
@@ -268,7 +268,7 @@ async fn create_function(
     Ok(())
 }
 
-/// The address of the approval page, as browsers know it: they take `*.localhost` for this machine.
+/// The address of the approval page; browsers resolve `*.localhost` to this machine.
 /// It is a function URL, whose events are those of an HTTP API, since the emulator finds HTTP APIs in one
 /// account only.
 async fn review_url(deployment: &Deployment, account: &Account) -> anyhow::Result<String> {
@@ -309,7 +309,7 @@ async fn review_url(deployment: &Deployment, account: &Account) -> anyhow::Resul
     ))
 }
 
-/// Gives a function its environment, and the alias that everything calls it by.
+/// Sets a function's environment, publishes a version, and points the alias `live` to it.
 async fn publish_function(
     deployment: &Deployment,
     environment: &HashMap<&str, &str>,
@@ -374,7 +374,7 @@ async fn create_state_machine(deployment: &Deployment, definition: &str) -> anyh
                 .is_some_and(|e| e.is_state_machine_already_exists()) => {}
         Err(error) => return Err(error.into()),
     }
-    // The functions' ARNs or the definition may be newer than what is there.
+    // The state machine of an earlier start can have an older definition.
     deployment
         .sfn
         .update_state_machine()

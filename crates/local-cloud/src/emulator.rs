@@ -31,16 +31,16 @@ const SUPERVISOR: &str = include_str!("../supervisor.py");
 /// The region of everything in the emulator.
 pub const REGION: &str = "us-east-1";
 
-/// How to run the emulator.
+/// Options of the emulator.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Where its state is kept from one start to the next; in memory without one.
+    /// The folder of its state, which the next start finds again; without a folder the state is in memory.
     pub directory: Option<PathBuf>,
-    /// The port it is to have if that is free, so that addresses of an earlier start stay right.
+    /// The preferred port, so that addresses of an earlier start stay valid.
     pub port: Option<u16>,
-    /// More variables of its environment, which it hands to the functions that it runs.
+    /// Additional environment variables, which it passes to the functions.
     pub environment: Vec<(String, String)>,
-    /// What waits and retry intervals of Step Functions are multiplied with; 0 skips them.
+    /// The factor of waits and retry intervals of Step Functions; 0 skips them.
     pub wait_scale: Option<f64>,
 }
 
@@ -56,12 +56,12 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Installs the emulator if it is not there, starts it, and waits until it answers.
-    /// One of an earlier start that still has the directory is ended first, so that its state is found.
+    /// Installs the emulator if necessary, starts it, and waits until it answers.
+    /// Stops an emulator of an earlier start that still uses the directory, so that its state is saved.
     pub async fn start(options: Options) -> anyhow::Result<Emulator> {
         let venv = tokio::task::spawn_blocking(install).await??;
         let temporary = TempDir::with_prefix("spooky-ministack-")?;
-        // Between finding a free port and listening on it, somebody else may take it.
+        // Another process can take the port between finding it and listening on it.
         let mut last = None;
         for port in [options.port, None, None, None, None] {
             match launch(&venv, &options, port, temporary.path()).await {
@@ -107,7 +107,7 @@ impl Emulator {
         &self.log
     }
 
-    /// An account that nobody used since the emulator was started.
+    /// An account that was not used since the emulator was started.
     pub fn account(&self) -> Account {
         self.account_named(self.accounts.fetch_add(1, Ordering::Relaxed))
     }
@@ -120,7 +120,7 @@ impl Emulator {
         }
     }
 
-    /// Stops it, and waits until it is gone.
+    /// Stops it, and waits until its process has ended.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(supervisor) = self.supervisor.take() {
             tokio::task::spawn_blocking(move || end(supervisor)).await?;
@@ -163,7 +163,7 @@ impl Account {
         &self.url
     }
 
-    /// The mails that SES has sent since the emulator was started, oldest first.
+    /// The emails that SES has sent since the emulator was started, oldest first.
     pub async fn mails(&self) -> anyhow::Result<Vec<Mail>> {
         #[derive(Deserialize)]
         struct Mails {
@@ -181,7 +181,7 @@ impl Account {
         Ok(mails.messages.remove(&self.id).unwrap_or_default())
     }
 
-    /// What SDK clients of this account are made of.
+    /// The SDK configuration of this account.
     pub async fn sdk_config(&self) -> SdkConfig {
         aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(lambda_function::https::aws_http_client())
@@ -193,7 +193,7 @@ impl Account {
     }
 
     /// Makes a table as the functions expect it: keys `pk` and `sk`, items that end at `expiresAt`.
-    /// One that is there stays.
+    /// An existing table stays.
     pub async fn create_table(&self, name: &str) -> anyhow::Result<()> {
         let dynamodb = Client::new(&self.sdk_config().await);
         let tables = dynamodb.list_tables().send().await?;
@@ -235,13 +235,13 @@ impl Account {
     }
 }
 
-/// A mail that was sent.
+/// A sent email.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Mail {
     /// The sender.
     pub source: String,
-    /// Who got it.
+    /// The recipients.
     pub to: Vec<String>,
     /// The subject.
     pub subject: String,
@@ -251,10 +251,10 @@ pub struct Mail {
     pub body_html: String,
 }
 
-/// Closing its standard input is what tells the supervisor to stop.
+/// The supervisor stops when its standard input is closed.
 fn end(mut supervisor: Child) {
     drop(supervisor.stdin.take());
-    // It cannot fail but by being gone already.
+    // This only fails if the process has ended already.
     let _ = supervisor.wait();
 }
 
@@ -273,7 +273,7 @@ async fn launch(
     fs::create_dir_all(state).with_context(|| format!("making {}", state.display()))?;
     let log = state.join("ministack.log");
     // An unread pipe would stop the emulator once it is full, so it writes to a file.
-    // Whoever has the file open as its output has it locked: the lock goes when the last of them has ended.
+    // The processes that have it open as their output hold its lock until the last of them has ended.
     let output = File::options()
         .create(true)
         .write(true)
@@ -317,10 +317,10 @@ async fn launch(
     let health = format!("{url}/_ministack/health");
     for _ in 0..300 {
         if let Some(status) = supervisor.try_wait()? {
-            let said = fs::read_to_string(&log).unwrap_or_default();
+            let log_text = fs::read_to_string(&log).unwrap_or_default();
             bail!(
-                "the emulator ended at once ({status}): {}",
-                last_lines(&said)
+                "the emulator ended after its start ({status}): {}",
+                last_lines(&log_text)
             );
         }
         match client.get(&health).send().await {
@@ -335,8 +335,8 @@ async fn launch(
     )
 }
 
-/// Locks the log, once the emulator of an earlier start has ended. With its parent killed it ends by itself, after it
-/// has saved its state; if what watches over it was killed too, it is told to.
+/// Locks the log, after the emulator of an earlier start has ended. If its parent was killed, it ends automatically
+/// after saving its state; if its supervisor was killed too, this sends it SIGTERM.
 async fn take(log: &File, pid: &Path) -> anyhow::Result<()> {
     // A little longer than the supervisor waits for an orderly end.
     const TRIES: u32 = 400;
@@ -351,19 +351,19 @@ async fn take(log: &File, pid: &Path) -> anyhow::Result<()> {
         if tried == TRIES
             && let Ok(pid) = fs::read_to_string(pid)
         {
-            // While the log is locked that process is there, and no other has its number.
-            let told = Command::new("kill").arg(pid.trim()).status();
-            told.context("ending the emulator of an earlier start")?;
+            // While the log is locked that process exists, and no other has its id.
+            let killed = Command::new("kill").arg(pid.trim()).status();
+            killed.context("stopping the emulator of an earlier start")?;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     bail!(
-        "the emulator of an earlier start does not end; its process number is in {}",
+        "the emulator of an earlier start does not end; stop the process whose id is in {}",
         pid.display()
     )
 }
 
-/// The virtual environment with the emulator in it, made if it is not there.
+/// Creates the virtual environment with the emulator, unless it exists.
 fn install() -> anyhow::Result<PathBuf> {
     let hash: String = Sha256::digest(REQUIREMENTS)[..6]
         .iter()
@@ -373,7 +373,7 @@ fn install() -> anyhow::Result<PathBuf> {
     fs::create_dir_all(&home).with_context(|| format!("making {}", home.display()))?;
     let venv = home.join(hash);
     let ready = venv.join("ready");
-    // Test binaries that run side by side install it once.
+    // Test binaries that run in parallel install it once.
     let lock = File::create(home.join("lock"))?;
     lock.lock().context("waiting for another installation")?;
     if ready.exists() {
@@ -386,7 +386,7 @@ fn install() -> anyhow::Result<PathBuf> {
         Command::new(python)
             .args(["-m", "venv", "--clear"])
             .arg(&venv),
-        "making a virtual environment; on Debian and Ubuntu it needs the package python3-venv",
+        "creating a virtual environment; on Debian and Ubuntu it needs the package python3-venv",
     )?;
     run(
         Command::new(venv.join("bin").join("python"))
@@ -404,7 +404,7 @@ fn install() -> anyhow::Result<PathBuf> {
                 "--requirement",
             ])
             .arg(&requirements),
-        "installing the emulator MiniStack, which needs the Python package index this once",
+        "installing the emulator MiniStack, which needs the Python package index once",
     )?;
     fs::write(&ready, "")?;
     Ok(venv)

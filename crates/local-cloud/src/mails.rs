@@ -1,4 +1,4 @@
-//! The mails of the local cloud and their approval page, as a person with a browser would use them.
+//! The emails of the local cloud, and the approval page as a browser uses it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -6,37 +6,37 @@ use crate::Account;
 use anyhow::{Context, ensure};
 use reqwest::{StatusCode, Url};
 
-/// The mails that were sent, of which each is told once.
+/// The sent emails, each returned once.
 pub struct Mails<'a> {
     account: &'a Account,
     seen: usize,
 }
 
-/// A mail.
+/// An email.
 pub struct ReceivedMail {
-    /// Its address.
+    /// The recipient.
     pub to: String,
     /// The subject.
     pub subject: String,
-    /// The link to the approval page, if it is a mail that has one.
+    /// The link to the approval page, if the email has one.
     pub link: Option<String>,
-    /// What it says.
+    /// The plain text.
     pub text: String,
 }
 
 impl<'a> Mails<'a> {
-    /// The mails of an account, from the first on.
+    /// The emails of an account, from the first on.
     pub fn of(account: &'a Account) -> Mails<'a> {
         Mails { account, seen: 0 }
     }
 
-    /// The mails that were sent since the last call.
+    /// The emails that were sent since the last call.
     pub async fn new_ones(&mut self) -> anyhow::Result<Vec<ReceivedMail>> {
         let all = self
             .account
             .mails()
             .await
-            .context("reading the mails that were sent")?;
+            .context("reading the sent emails")?;
         let new = all.get(self.seen..).unwrap_or_default().iter().map(|mail| {
             let mut words = mail.body_text.split_whitespace();
             ReceivedMail {
@@ -54,12 +54,14 @@ impl<'a> Mails<'a> {
     }
 }
 
-/// Opens the page of a link, and approves what it shows.
+/// Opens the page of a link, and approves the post on it.
 pub async fn approve(link: &str) -> anyhow::Result<()> {
-    let url: Url = link.parse().context("the link of the mail")?;
+    let url: Url = link
+        .parse()
+        .context("the link in the email is not a valid URL")?;
     let (host, port) = (url.host_str(), url.port_or_known_default());
     let (host, port) = host.zip(port).context("the link has no host")?;
-    // Not every system knows that a name under localhost is this machine.
+    // Not every system resolves names under localhost.
     let client = lambda_function::https::client_builder()
         .resolve(host, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .build()?;
@@ -74,7 +76,7 @@ pub async fn approve(link: &str) -> anyhow::Result<()> {
     let answer = client.post(url).form(&form).send().await?;
     ensure!(
         answer.status() == StatusCode::SEE_OTHER,
-        "the page answers {}",
+        "the approval page returned {}",
         answer.status()
     );
     Ok(())
