@@ -173,7 +173,7 @@ impl Demo {
         let progress = Progress::new();
         let date = self.next_date(&files, &progress)?;
         let providers = self.servers.start(&self.bot.bot, None).await?;
-        let zips = progress.suspended(build_functions()).await?;
+        let zips = progress.suspended(build_functions()).await?.launchers("")?;
         progress.step("starting the local cloud");
         let emulator = Emulator::start(Options::default()).await?;
         let account = emulator.account();

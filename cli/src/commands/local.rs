@@ -59,7 +59,7 @@ impl Local {
             .start(&self.bot.bot, Some(directory.join("timeline")))
             .await?;
         let progress = Progress::new();
-        let zips = progress.suspended(build_functions()).await?;
+        let zips = progress.suspended(build_functions()).await?.launchers("")?;
         progress.step("starting the local cloud");
         let emulator = Emulator::start(Options {
             directory: Some(directory.join("cloud")),

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::{
     cells::{By, Cause, Cell, Doubt, End, Mend, Recorded, cells, function, killed},
     proxy::{self, Kind, Proxy},
-    setting::{BOT, Machine, SECRETS, Terminal, commands as commands_of, post, until, zips},
+    setting::{BOT, Machine, SECRETS, Terminal, commands as commands_of, post, until},
     visit::{Page, link},
 };
 
@@ -711,7 +711,7 @@ fn every_error_of_the_runbook_is_tried() {
 async fn each_fault_of_each_state_ends_where_it_should_and_is_mended_to_one_post() {
     let started = Instant::now();
     let proxy = Proxy::start(Emulator::shared().await.url()).await;
-    let zips = proxy.wrap(zips().await);
+    let zips = proxy.functions().await;
     let first = Lane::new(&proxy, &zips).await;
     let mut first_dates = dates();
     let mut all = cells();

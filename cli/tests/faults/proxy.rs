@@ -5,7 +5,6 @@
 //! Whatever has no fault passes unchanged, signatures included.
 
 use std::{
-    io::{Cursor, Write},
     process::{Command, Stdio},
     sync::{Arc, Mutex},
 };
@@ -16,7 +15,7 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, Response, request::Parts},
 };
-use local_cloud::Zips;
+use local_cloud::{Zips, build_functions};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Between a function and AWS, something goes wrong.
@@ -99,29 +98,18 @@ impl Proxy {
         }
     }
 
-    /// The same functions, behind this proxy.
-    pub fn wrap(&self, zips: &Zips) -> Zips {
-        let script = format!(
-            r#"#!/bin/sh
-export AWS_ENDPOINT_URL="http://{address}"
+    /// The functions, behind this proxy.
+    pub async fn functions(&self) -> Zips {
+        let lines = format!(
+            r#"export AWS_ENDPOINT_URL="http://{address}"
 export AWS_SDK_UA_APP_ID="$AWS_LAMBDA_FUNCTION_NAME-$$"
 port="${{AWS_LAMBDA_RUNTIME_API##*:}}"
 export AWS_LAMBDA_RUNTIME_API="http://{address}/_runtime/$AWS_ACCESS_KEY_ID/$AWS_LAMBDA_FUNCTION_NAME/$$/$port"
-exec "$LAMBDA_TASK_ROOT/function"
 "#,
             address = self.address
         );
-        let wrapped = zips.iter().map(|(name, zip)| {
-            let mut real = zip::ZipArchive::new(Cursor::new(zip)).unwrap();
-            let mut wrapped = zip::ZipWriter::new(Cursor::new(Vec::new()));
-            let function = real.by_index_raw(0).unwrap();
-            wrapped.raw_copy_file_rename(function, "function").unwrap();
-            let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
-            wrapped.start_file("bootstrap", options).unwrap();
-            wrapped.write_all(script.as_bytes()).unwrap();
-            (name.clone(), wrapped.finish().unwrap().into_inner())
-        });
-        wrapped.collect()
+        let binaries = build_functions().await.unwrap();
+        binaries.launchers(&lines).unwrap()
     }
 
     pub fn fail(&self, fault: Fault) {

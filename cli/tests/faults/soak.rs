@@ -23,7 +23,7 @@ use serde_json::json;
 use crate::{
     matrix::{Lane, dates},
     proxy::{self, Kind, Proxy},
-    setting::{BOT, SECRETS, zips},
+    setting::{BOT, SECRETS},
 };
 
 /// A bot that asks nobody, and one that asks its approver.
@@ -323,7 +323,7 @@ async fn many_slots_with_faults_at_random_end_with_one_post_each_at_most_and_all
     );
     let started = Instant::now();
     let proxy = Proxy::start(Emulator::shared().await.url()).await;
-    let zips = proxy.wrap(zips().await);
+    let zips = proxy.functions().await;
     let lanes = [
         Lane::new(&proxy, &zips).await,
         Lane::new(&proxy, &zips).await,

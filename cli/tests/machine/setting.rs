@@ -209,7 +209,7 @@ fn asks(mail: &Mail) -> bool {
 /// The functions, built once.
 pub async fn zips() -> &'static Zips {
     static ZIPS: OnceCell<Zips> = OnceCell::const_new();
-    ZIPS.get_or_init(async || build_functions().await.unwrap())
+    ZIPS.get_or_init(async || build_functions().await.unwrap().launchers("").unwrap())
         .await
 }
 

@@ -31,7 +31,7 @@ impl Terraform {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let temporary = tempfile::tempdir().unwrap();
         let zips = temporary.path().join("lambda");
-        for (name, zip) in build_functions().await.unwrap() {
+        for (name, zip) in build_functions().await.unwrap().packages().unwrap() {
             std::fs::create_dir_all(zips.join(&name)).unwrap();
             std::fs::write(zips.join(&name).join("bootstrap.zip"), zip).unwrap();
         }

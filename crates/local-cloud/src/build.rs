@@ -1,9 +1,9 @@
-//! Builds the functions and packs them as zip files.
+//! Builds the functions, and their deployment packages.
 
 use std::{
     collections::BTreeMap,
     io::{Cursor, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
 };
 
@@ -12,13 +12,49 @@ use deployment::functions;
 
 use crate::target_directory;
 
-/// The functions as zip files, by name.
+/// The deployment packages of the functions, by the function's name.
 pub type Zips = BTreeMap<String, Vec<u8>>;
 
-/// Builds the functions with the profile of this program, and packs each as a zip file for Lambda.
+/// The directory that holds the binary of each function.
+#[derive(Clone, Debug)]
+pub struct Binaries(PathBuf);
+
+impl Binaries {
+    /// What the local cloud deploys: packages whose bootstrap runs these lines of a shell script and then the binary,
+    /// where cargo left it. The emulator runs functions as processes of this machine, so packing, uploading and
+    /// unpacking 100 MB for each deployment would prove nothing.
+    pub fn launchers(&self, lines: &str) -> anyhow::Result<Zips> {
+        self.zips(|binary| {
+            let binary = binary
+                .to_str()
+                .with_context(|| format!("{} is not UTF-8", binary.display()))?
+                .replace('\'', r"'\''");
+            Ok(format!("#!/bin/sh\n{lines}exec '{binary}'\n").into_bytes())
+        })
+    }
+
+    /// What AWS Lambda takes: packages that hold the binaries.
+    pub fn packages(&self) -> anyhow::Result<Zips> {
+        self.zips(|binary| {
+            std::fs::read(binary).with_context(|| format!("reading {}", binary.display()))
+        })
+    }
+
+    fn zips(&self, bootstrap: impl Fn(&Path) -> anyhow::Result<Vec<u8>>) -> anyhow::Result<Zips> {
+        functions()?
+            .into_keys()
+            .map(|name| {
+                let zip = zipped(&bootstrap(&self.0.join(&name))?)?;
+                Ok((name, zip))
+            })
+            .collect()
+    }
+}
+
+/// Builds the functions with the profile of this program.
 ///
 /// Cargo prints its progress on standard error.
-pub async fn build_functions() -> anyhow::Result<Zips> {
+pub async fn build_functions() -> anyhow::Result<Binaries> {
     let mut cargo =
         tokio::process::Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     // The same packages as `cargo run` builds, so that nothing is built twice.
@@ -49,30 +85,23 @@ pub async fn build_functions() -> anyhow::Result<Zips> {
         "the functions do not build; cargo's messages are above"
     );
     let directory = target_directory().join(profile);
-    tokio::task::spawn_blocking(move || {
-        functions()?
-            .into_keys()
-            .map(|name| {
-                let zip = zipped(&directory.join(&name))?;
-                Ok((name, zip))
-            })
-            .collect()
-    })
-    .await?
+    // The emulator starts them with another working directory.
+    let directory = std::path::absolute(&directory)
+        .with_context(|| format!("locating {}", directory.display()))?;
+    Ok(Binaries(directory))
 }
 
 fn describes_a_package(variable: &str) -> bool {
     variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
-fn zipped(binary: &Path) -> anyhow::Result<Vec<u8>> {
-    let bytes = std::fs::read(binary).with_context(|| format!("reading {}", binary.display()))?;
+fn zipped(bootstrap: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Deflated)
         .compression_level(Some(1))
         .unix_permissions(0o755);
     zip.start_file("bootstrap", options)?;
-    zip.write_all(&bytes)?;
+    zip.write_all(bootstrap)?;
     Ok(zip.finish()?.into_inner())
 }

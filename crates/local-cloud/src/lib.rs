@@ -6,7 +6,7 @@ mod emulator;
 mod mails;
 mod running;
 
-pub use build::{Zips, build_functions};
+pub use build::{Binaries, Zips, build_functions};
 pub use deploy::{Settings, TABLE, connect, deploy, upload_bot_files};
 pub use emulator::{Account, Emulator, Mail, Options, REGION, target_directory};
 pub use mails::{Mails, ReceivedMail, approve, form_field};
