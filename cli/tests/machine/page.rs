@@ -74,13 +74,13 @@ async fn on_a_phone_the_caption_is_edited_and_approved_and_a_second_tab_is_rejec
     keep(&page, "approval-phone.png").await;
 
     // The page rejects what X would reject, and keeps what was typed.
-    page.fill("#caption", "Mind the ghost of @somebody 👻")
+    page.fill("#caption", "Mind the ghost of @count_dracula 👻")
         .await
         .unwrap();
     page.follow("button[value=approve]").await.unwrap();
     assert_eq!(page.status(), Some(422));
     let text = page.text().await.unwrap();
-    assert!(text.contains("It mentions \"@somebody\""), "{text}");
+    assert!(text.contains("It mentions \"@count_dracula\""), "{text}");
     let invalid = "document.querySelector('#caption').getAttribute('aria-invalid')";
     assert_eq!(page.eval(invalid).await.unwrap(), json!("true"));
     is_whole(&page).await;

@@ -1,4 +1,4 @@
-//! Paints the picture of dry runs, which generate-image has compiled in.
+//! Paints the picture of dry runs, which generate-image embeds.
 
 use image::{
     ExtendedColorType, ImageEncoder,

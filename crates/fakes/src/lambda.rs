@@ -1,4 +1,4 @@
-//! The Lambda Runtime API for one function: it hands out invocations, and keeps what was answered.
+//! The Lambda Runtime API for one function.
 
 use std::{collections::VecDeque, process::Stdio, sync::Arc};
 
@@ -19,12 +19,12 @@ use tokio::{
 
 use crate::server::Server;
 
-/// What a function answered to an invocation.
+/// The result of an invocation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// Whether it is an error.
+    /// Whether the function reported an error.
     pub is_error: bool,
-    /// The answer, or `{"errorType", "errorMessage"}`.
+    /// The output, or `{"errorType", "errorMessage"}`.
     pub body: Value,
 }
 
@@ -33,8 +33,8 @@ struct Api {
     answers: mpsc::UnboundedSender<Answer>,
 }
 
-/// Runs the binary of a function with an environment and nothing else, and invokes it with each payload in turn.
-/// It fails if the function ends before it has answered all of them.
+/// Runs the binary of a function with only this environment and invokes it with each payload in turn.
+/// It fails if the function exits before it has answered all of them.
 pub async fn invoke(
     binary: &str,
     environment: &[(&str, &str)],
@@ -70,7 +70,7 @@ pub async fn invoke(
     while all.len() < payloads.len() {
         tokio::select! {
             answer = answered.recv() => all.extend(answer),
-            ended = function.wait() => bail!("the function ended: {}", ended?),
+            ended = function.wait() => bail!("the function exited before it answered: {}", ended?),
         }
     }
     Ok(all)
@@ -79,7 +79,7 @@ pub async fn invoke(
 async fn next(State(api): State<Arc<Api>>) -> Response {
     let invocation = api.invocations.lock().await.pop_front();
     let Some((number, payload)) = invocation else {
-        // The function waits for work that never comes.
+        // No invocation is left, so the long poll of the function never returns.
         return std::future::pending().await;
     };
     let headers = [
@@ -99,11 +99,11 @@ async fn answer(
     body: Bytes,
 ) -> StatusCode {
     let is_error = kind == "error";
-    // The runtime does not say that it is JSON.
+    // The runtime sends no content type, so axum's `Json` would reject it.
     let Ok(body) = serde_json::from_slice(&body) else {
         return StatusCode::BAD_REQUEST;
     };
-    // Whoever asked may be gone.
+    // The test may have ended.
     let _ = api.answers.send(Answer { is_error, body });
     StatusCode::ACCEPTED
 }

@@ -11,17 +11,17 @@ pub use painter::{paint_jpeg, render};
 
 use serde::{Deserialize, Serialize};
 
-/// A failure that is told on purpose.
+/// A failure that a test injects.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fault {
-    /// Which operation fails: `images`, `upload`, `metadata`, `create-tweet`, `delete-tweet` or `timeline`.
+    /// Which operation fails: `images`, `models`, `upload`, `metadata`, `create-tweet`, `delete-tweet` or `timeline`.
     pub operation: String,
-    /// How.
+    /// How it fails.
     pub kind: Kind,
-    /// How often; for ever without it.
+    /// How many times it happens. `None` means every time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-    /// A text that the request must contain.
+    /// It happens only for requests that contain this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containing: Option<String>,
 }
@@ -37,7 +37,7 @@ impl Fault {
         }
     }
 
-    /// A fault that happens each time.
+    /// A fault that happens every time.
     pub fn always(operation: &str, kind: Kind) -> Fault {
         Fault {
             times: None,
@@ -45,7 +45,7 @@ impl Fault {
         }
     }
 
-    /// The same fault, only for requests that contain a text.
+    /// Limits the fault to requests that contain a text.
     pub fn containing(self, text: &str) -> Fault {
         Fault {
             containing: Some(text.to_owned()),
@@ -58,39 +58,39 @@ impl Fault {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Kind {
-    /// Nothing is done, and the answer is this status with this JSON.
+    /// The operation is not done, and the response is this status with this JSON.
     Status {
         /// The HTTP status.
         status: u16,
         /// The body.
         body: serde_json::Value,
     },
-    /// Nothing is done, and the answer is this status with a page of HTML.
+    /// The operation is not done, and the response is this status with an HTML page.
     Html {
         /// The HTTP status.
         status: u16,
     },
-    /// Nothing is done, and no answer ever comes.
+    /// The operation is not done, and there is never a response.
     Hang,
-    /// Nothing is done, and the connection is reset.
+    /// The operation is not done, and the connection is reset.
     ResetBefore,
-    /// It is done, and then the connection is reset.
+    /// The operation is done, and then the connection is reset.
     ResetAfter,
-    /// It is done, and the answer is a 503.
+    /// The operation is done, and the response is a 503.
     AcceptedThenError,
-    /// It is done, and the answer lacks what matters: the id, the picture.
+    /// The operation is done, and the response lacks its id or its picture.
     Empty,
-    /// It is done, but does not show on the timeline for so many reads.
+    /// The tweet is created, and the timeline omits it at first.
     Hidden {
-        /// How many reads of the timeline miss it.
+        /// How many reads of the timeline omit it.
         reads: u32,
     },
-    /// A text that is there already is taken again.
+    /// A duplicate text is accepted.
     MissedDuplicate,
     /// The picture is cut off in the middle.
     CutOff,
-    /// The picture has another format than was asked for.
+    /// The picture has another format than requested.
     Mislabelled,
-    /// The picture is a PNG of noise with more than 6 MB.
+    /// The picture is a PNG of noise, larger than 6 MB.
     Huge,
 }

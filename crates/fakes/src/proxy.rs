@@ -1,6 +1,6 @@
-//! A proxy in front of another server that holds every request until it is told what becomes of it.
+//! A proxy in front of another server that holds every request until the test forwards or drops it.
 //!
-//! With it a test decides in which order the requests of several clients happen, and what is lost on the way.
+//! A test uses it to control the order of the requests of several clients, and which responses are lost.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::server::Server;
 
-/// A running proxy; it ends when this is dropped.
+/// A running proxy, which stops on drop.
 #[derive(Debug)]
 pub struct Proxy {
     server: Server,
 }
 
-/// A request that waits at the proxy. Dropping it means that it never arrives, and that its client waits for ever.
+/// A request that waits at the proxy. If it is dropped, it never arrives, and its client waits forever.
 #[derive(Debug)]
 pub struct Held {
     parts: Parts,
@@ -50,7 +50,7 @@ pub async fn start(target: &str, held: mpsc::UnboundedSender<Held>) -> anyhow::R
 }
 
 impl Proxy {
-    /// Its address.
+    /// Its base URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.server.address)
     }
@@ -78,26 +78,26 @@ async fn hold(State(route): State<Arc<Route>>, request: Request) -> Response<Bod
 }
 
 impl Held {
-    /// Such as `POST /2/tweets`.
+    /// The method and the path, such as `POST /2/tweets`.
     pub fn line(&self) -> String {
         format!("{} {}", self.parts.method, self.parts.uri.path())
     }
 
-    /// The request arrives, and so does its answer.
+    /// The request arrives, and so does its response.
     pub async fn forward(self) {
         let (answer, client) = self.arrive().await;
         // The client may be gone.
         let _ = client.send(answer);
     }
 
-    /// The request arrives, and its answer is lost.
+    /// The request arrives, and its response is lost.
     pub async fn lose_answer(self) {
         self.arrive().await;
     }
 
     async fn arrive(self) -> (Response<Body>, oneshot::Sender<Response<Body>>) {
         let url = format!("{}{}", self.route.target, self.parts.uri);
-        // The headers stay as they are, the host as well, since it is part of what was signed.
+        // All headers stay, including the host, which is part of the signature.
         let answer = self
             .route
             .client
@@ -108,14 +108,14 @@ impl Held {
             .await;
         let answer = match answer {
             Ok(answer) => {
-                let mut passed_on = Response::builder().status(answer.status());
-                if let Some(headers) = passed_on.headers_mut() {
+                let mut forwarded = Response::builder().status(answer.status());
+                if let Some(headers) = forwarded.headers_mut() {
                     *headers = answer.headers().clone();
-                    // The body is sent anew, in one piece.
+                    // The body was read whole.
                     headers.remove("transfer-encoding");
                 }
                 let body = answer.bytes().await.unwrap_or_default();
-                passed_on
+                forwarded
                     .body(Body::from(body))
                     .unwrap_or_else(|_| refused(StatusCode::BAD_GATEWAY))
             }

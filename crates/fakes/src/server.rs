@@ -1,4 +1,4 @@
-//! What both servers have in common: a listener whose connections can be reset, and the list of faults.
+//! What both fakes share: a listener whose connections can be reset, and the list of faults.
 
 use std::{
     io,
@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::{Fault, Kind};
 
-/// A server that ends when this is dropped.
+/// A server that stops on drop.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -40,7 +40,7 @@ impl Server {
         let address = listener.local_addr()?;
         let service = router.into_make_service_with_connect_info::<Connection>();
         let task = tokio::spawn(async move {
-            // Serving ends only with the task.
+            // It returns only when the task is aborted.
             let _ = axum::serve(Resettable(listener), service).await;
         });
         Ok(Server { address, task })
@@ -84,7 +84,7 @@ impl Listener for Resettable {
                         Connection(reset),
                     );
                 }
-                // Out of file handles, say; the next try may work.
+                // Possibly out of file handles; a retry may succeed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
@@ -147,7 +147,7 @@ impl AsyncWrite for ResettableStream {
     }
 }
 
-/// The faults that were told, in order.
+/// The configured faults, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Faults(Arc<Mutex<Vec<Fault>>>);
 
@@ -166,7 +166,7 @@ impl Faults {
             .clear();
     }
 
-    /// The first fault for this request, one that was told for a number of times before one for ever.
+    /// The first fault for this request. A fault with `times` takes precedence over a permanent one.
     pub(crate) fn take(&self, operation: &str, request: &str) -> Option<Kind> {
         let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_for = |fault: &Fault| {
@@ -177,7 +177,6 @@ impl Faults {
                     .as_deref()
                     .is_none_or(|text| request.contains(text))
         };
-        // What happens a number of times happens while something else happens for ever.
         let counted = |fault: &Fault| fault.times.is_some() && is_for(fault);
         let index = faults
             .iter()
@@ -191,7 +190,7 @@ impl Faults {
     }
 }
 
-/// The answer of a fault that keeps the operation from being done; the kind comes back if it is done after all.
+/// The response of a fault that prevents the operation. Any other kind is returned as the error, and the operation runs.
 pub(crate) async fn refuse(kind: Kind, connection: &Connection) -> Result<Response, Kind> {
     match kind {
         Kind::Status { status, body } => Ok((code(status), Json(body)).into_response()),
