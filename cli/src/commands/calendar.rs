@@ -25,7 +25,7 @@ pub enum Calendar {
     Check(BotArg),
     /// List the slots of the coming year that have nothing to post by mistake.
     Gaps(BotArg),
-    /// Check the files, and write schedules.json, which a deployment reads.
+    /// Check the files, and write generated/schedules.json, which a deployment reads.
     Schedules(BotArg),
     /// Turn an old calendar, {"january": {"1": ["…"]}}, into a calendar.toml on standard output.
     Import(Import),
@@ -57,7 +57,10 @@ impl Calendar {
             Calendar::Preview(preview) => preview.run(),
             Calendar::Check(which) => check(&which),
             Calendar::Gaps(which) => gaps(&which),
-            Calendar::Schedules(which) => schedules::run(&which),
+            Calendar::Schedules(which) => {
+                check(&which)?;
+                schedules::write(&which.bot)
+            }
             Calendar::Import(import) => import.run(),
         }
     }
@@ -70,7 +73,7 @@ impl Preview {
         let mut lines = Vec::new();
         for (date, slot) in slots(&files, from, self.days) {
             let (what, why) = match files.calendar.pick(date, slot) {
-                Pick::Day(day) => (day.name, files.calendar.origin(date, slot)),
+                Pick::Observance(day) => (day.name, files.calendar.origin(date, slot)),
                 Pick::Nothing { reason, .. } => ("–".to_owned(), Some(reason)),
             };
             let weekday = date.strftime("%a");
@@ -110,7 +113,7 @@ fn gaps(which: &BotArg) -> anyhow::Result<()> {
     let mut lines = Vec::new();
     for (date, slot) in slots(&files, files.today(), 365) {
         match files.calendar.pick(date, slot) {
-            Pick::Day(_) => posts += 1,
+            Pick::Observance(_) => posts += 1,
             Pick::Nothing { reason, .. } => {
                 let usable = files.calendar.usable(date);
                 if usable.is_some_and(|usable| usable < slot as usize) {
@@ -128,7 +131,7 @@ fn gaps(which: &BotArg) -> anyhow::Result<()> {
     print(&lines.join("\n"))
 }
 
-pub(crate) fn check(which: &BotArg) -> anyhow::Result<()> {
+fn check(which: &BotArg) -> anyhow::Result<()> {
     let files = BotFiles::from_folder(&bots_directory(), &which.bot)?;
     bot_files::check(&files.bot, &files.calendar, YEARS)?;
     let mut lines = vec![
@@ -199,7 +202,7 @@ impl Texts {
             .take_while(|date| date.year() <= *YEARS.end())
         {
             texts.dates[files.calendar.usable(date).map_or(4, |days| days.min(3))] += 1;
-            for (slot, day) in (1..).zip(files.calendar.days(date)) {
+            for (slot, day) in (1..).zip(files.calendar.observances(date)) {
                 if !seen.insert((day.name.clone(), day.scene.clone())) {
                     continue;
                 }

@@ -225,7 +225,7 @@ impl Demo {
         let mut date = self.date.unwrap_or_else(|| files.today());
         for _ in 0..366 {
             match files.calendar.pick(date, self.slot) {
-                Pick::Day(_) => return Ok(date),
+                Pick::Observance(_) => return Ok(date),
                 Pick::Nothing { reason, .. } => {
                     progress.note(&format!(
                         "nothing to post on {date}: {reason}; trying the next date"

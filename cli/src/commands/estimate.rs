@@ -158,7 +158,7 @@ fn lines(prices: &Prices) -> anyhow::Result<Vec<Line>> {
         posts += month.posts;
         // Whoever approves gets a mail and a reminder for each post; whoever gets notices, one a run.
         mails += month.posts * 2.0 * files.bot.approval.approvers.len() as f64
-            + month.runs * files.bot.notices.to.len() as f64;
+            + month.runs * files.bot.notifications.to.len() as f64;
         let picture = &files.bot.picture;
         lines.push(Line {
             to: "OpenAI",
@@ -276,7 +276,7 @@ impl Month {
         let (mut runs, mut posts, mut pictures_usd) = (0.0, 0.0, 0.0);
         for (date, slot) in calendar::slots(files, files.today(), 365) {
             runs += 1.0;
-            if let Pick::Day(day) = files.calendar.pick(date, slot) {
+            if let Pick::Observance(day) = files.calendar.pick(date, slot) {
                 posts += 1.0;
                 let texts =
                     build_prompt::build_prompt(&preview::input(bot, files, date, slot, day))?;

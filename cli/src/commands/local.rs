@@ -16,7 +16,7 @@ use local_cloud::{
 };
 use posts_table::Operator;
 
-use deployment::{BotFiles, Deployment, Run, operations::post_of_run, scheduled};
+use deployment::{BotFiles, Deployment, Run, operations::post_of_run};
 
 use super::demo::Servers;
 use crate::{
@@ -109,10 +109,10 @@ impl Local {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let now = Timestamp::now();
-            for start in bot.starts(checked, now)? {
+            for start in bot.starts(checked, now) {
                 if started.insert(start) {
                     let (slot, at) = (start.slot, start.at);
-                    let input = scheduled(&self.bot.bot, slot, at);
+                    let input = start.input(&self.bot.bot).to_json();
                     let execution = deployment.start(&input).await?;
                     print(&format!("started slot {slot} of {at}: {execution}"))?;
                 }

@@ -1,7 +1,7 @@
 //! `spooky override`, and what it shares with `spooky skip`.
 
 use anyhow::ensure;
-use bot_files::Change as Wish;
+use bot_files::SlotOverride;
 use clap::Args;
 use deployment::operations::{OverrideSet, apply_override, undo_override};
 use post::PostId;
@@ -49,7 +49,7 @@ impl Override {
                 "{option} is empty: give a text, or omit the option"
             );
         }
-        let wish = (!self.undo).then_some(Wish::Texts {
+        let wish = (!self.undo).then_some(SlotOverride::Texts {
             name: self.day,
             scene: self.scene,
             caption: self.caption,
@@ -62,7 +62,7 @@ impl Override {
 pub(super) async fn set_or_undo(
     target: &Target,
     post: &PostId,
-    wish: Option<Wish>,
+    wish: Option<SlotOverride>,
     reason: Option<String>,
     args: &OperatorArgs,
 ) -> anyhow::Result<()> {

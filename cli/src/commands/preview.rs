@@ -1,7 +1,7 @@
 //! `spooky preview`.
 
 use anyhow::{Context, bail};
-use bot_files::{Day, Pick};
+use bot_files::{Observance, Pick};
 use clap::Args;
 use jiff::{ToSpan, civil::Date};
 use serde_json::json;
@@ -47,7 +47,7 @@ pub(crate) fn input(
     files: &BotFiles,
     date: Date,
     slot: u32,
-    day: Day,
+    day: Observance,
 ) -> build_prompt::Input {
     build_prompt::Input {
         post: format!("{bot}/{date}/{slot}"),
@@ -139,7 +139,7 @@ impl Preview {
     /// What a slot comes to, with a picture of the stand-in of this size.
     fn cell(&self, files: &BotFiles, date: Date, slot: u32, side: u32) -> anyhow::Result<Cell> {
         let day = match files.calendar.pick(date, slot) {
-            Pick::Day(day) => day,
+            Pick::Observance(day) => day,
             Pick::Nothing { reason, .. } => return Ok(Cell::Nothing(reason)),
         };
         let input = input(&self.bot.bot, files, date, slot, day);

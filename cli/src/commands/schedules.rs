@@ -1,31 +1,32 @@
-//! `spooky calendar schedules`: what a deployment reads of a bot, since Terraform reads no TOML.
+//! The file that a deployment reads of a bot, since Terraform cannot read TOML.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, ensure};
-use bot_files::Bot;
-use jiff::{SignedDuration, civil::Weekday};
+use anyhow::Context;
+use bot_files::{Bot, Slot};
+use post::lead_text;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use deployment::BotFiles;
 
-use super::calendar;
-use crate::{args::BotArg, files::bots_directory, terminal::print};
+use crate::{files::bots_directory, terminal::print};
 
-/// The file beside bot.toml.
-const FILE: &str = "schedules.json";
+/// The file in the bot's folder.
+const FILE: &str = "generated/schedules.json";
 
-/// Whether a bot's files may be deployed, and what is made of them.
+/// What a deployment needs of a bot's files.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Schedules {
+    /// Where the file comes from.
+    generated: String,
     enabled: bool,
     time_zone: String,
     slots: Vec<Schedule>,
-    /// Everybody who gets mails.
+    /// All addresses that get mails.
     recipients: BTreeSet<String>,
-    /// Of the files that were checked: others are not deployed.
+    /// Hashes of the files that were checked; Terraform deploys no others.
     sha256: BTreeMap<&'static str, String>,
 }
 
@@ -33,21 +34,23 @@ struct Schedules {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Schedule {
-    slot: usize,
+    slot: u32,
     expression: String,
-    /// A run that starts later after this is too late to post, in seconds.
+    /// How long before the slot a run starts; part of the execution's input.
+    lead: String,
+    /// A run that would start later than this is too late to post, in seconds.
     maximum_age_seconds: i64,
 }
 
-/// Checks a bot's files for every date, and writes the file.
-pub(crate) fn run(which: &BotArg) -> anyhow::Result<()> {
-    calendar::check(which)?;
-    let path = bots_directory().join(&which.bot).join(FILE);
-    std::fs::write(&path, text(&which.bot)?)
-        .with_context(|| format!("writing {}", path.display()))?;
+/// Writes the file.
+pub(crate) fn write(bot: &str) -> anyhow::Result<()> {
+    let path = bots_directory().join(bot).join(FILE);
+    let directory = path.parent().context("the file has no folder")?;
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("creating {}", directory.display()))?;
+    std::fs::write(&path, text(bot)?).with_context(|| format!("writing {}", path.display()))?;
     print(&format!(
-        "wrote bots/{}/{FILE}, which a deployment reads: commit it with the files",
-        which.bot
+        "Wrote bots/{bot}/{FILE}, which a deployment reads. Commit it with the bot's files."
     ))
 }
 
@@ -64,6 +67,9 @@ fn text(bot: &str) -> anyhow::Result<String> {
         );
     }
     let schedules = Schedules {
+        generated: format!(
+            "by `spooky calendar schedules --bot {bot}` from bot.toml and calendar.toml; do not edit"
+        ),
         enabled: files.bot.enabled,
         time_zone: files
             .bot
@@ -71,13 +77,13 @@ fn text(bot: &str) -> anyhow::Result<String> {
             .iana_name()
             .context("the time zone has no name")?
             .to_owned(),
-        slots: slots(&files.bot)?,
+        slots: slots(&files.bot),
         recipients: files
             .bot
             .approval
             .approvers
             .iter()
-            .chain(&files.bot.notices.to)
+            .chain(&files.bot.notifications.to)
             .cloned()
             .collect(),
         sha256,
@@ -85,43 +91,16 @@ fn text(bot: &str) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&schedules)? + "\n")
 }
 
-fn slots(bot: &Bot) -> anyhow::Result<Vec<Schedule>> {
-    let schedule = |(number, slot): (usize, &bot_files::Slot)| {
-        let since_midnight = slot
-            .time
-            .duration_since(jiff::civil::Time::midnight())
-            .checked_sub(slot.lead)
-            .filter(|start| *start >= SignedDuration::ZERO)
-            .with_context(|| format!("slot {number} would start on the day before"))?;
-        let minutes = since_midnight.as_mins();
-        let weekdays: Vec<&str> = slot.weekdays.iter().map(|day| short(*day)).collect();
-        ensure!(!weekdays.is_empty(), "slot {number} has no weekdays");
-        let age = bot.posting.late_after.as_secs() + slot.lead.as_secs();
-        Ok(Schedule {
-            slot: number,
-            expression: format!(
-                "cron({} {} ? * {} *)",
-                minutes % 60,
-                minutes / 60,
-                weekdays.join(",")
-            ),
-            // What Scheduler takes.
-            maximum_age_seconds: age.clamp(60, 86_400),
-        })
+fn slots(bot: &Bot) -> Vec<Schedule> {
+    let late_after = bot.posting.late_after;
+    let schedule = |(number, slot): (u32, &Slot)| Schedule {
+        slot: number,
+        expression: slot.cron().to_string(),
+        lead: lead_text(slot.lead),
+        // What Scheduler takes.
+        maximum_age_seconds: (late_after + slot.lead).as_secs().clamp(60, 86_400),
     };
     (1..).zip(&bot.slots).map(schedule).collect()
-}
-
-fn short(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "MON",
-        Weekday::Tuesday => "TUE",
-        Weekday::Wednesday => "WED",
-        Weekday::Thursday => "THU",
-        Weekday::Friday => "FRI",
-        Weekday::Saturday => "SAT",
-        Weekday::Sunday => "SUN",
-    }
 }
 
 #[cfg(test)]
@@ -129,14 +108,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_deployed_of_each_bot_is_made_of_its_files_as_they_are() {
+    fn the_generated_file_of_each_bot_matches_its_files() {
         for bot in std::fs::read_dir(bots_directory()).unwrap() {
             let folder = bot.unwrap();
             let name = folder.file_name().into_string().unwrap();
             let there = std::fs::read_to_string(folder.path().join(FILE)).unwrap_or_default();
             assert!(
                 there == text(&name).unwrap(),
-                "bots/{name}/{FILE} is not made of the files beside it: type `spooky calendar schedules --bot {name}`"
+                "bots/{name}/{FILE} does not match bot.toml and calendar.toml; run `spooky calendar schedules --bot {name}`"
             );
         }
     }
@@ -144,8 +123,9 @@ mod tests {
     #[test]
     fn a_run_starts_its_lead_before_the_slot_in_local_time() {
         let files = BotFiles::from_folder(&bots_directory(), "spooky-days").unwrap();
-        let slots = slots(&files.bot).unwrap();
+        let slots = slots(&files.bot);
         assert_eq!(slots[0].expression, "cron(0 6 ? * MON,TUE,WED,THU,FRI *)");
+        assert_eq!(slots[0].lead, "2h");
         // Six hours late at most, after a lead of two.
         assert_eq!(slots[0].maximum_age_seconds, 8 * 3600);
     }

@@ -1,6 +1,6 @@
 //! `spooky skip`.
 
-use bot_files::Change as Wish;
+use bot_files::SlotOverride;
 use clap::Args;
 use post::PostId;
 
@@ -25,7 +25,7 @@ pub struct Skip {
 impl Skip {
     pub(crate) async fn run(self, target: &Target) -> anyhow::Result<()> {
         let wish = match (self.undo, &self.reason) {
-            (false, Some(reason)) => Some(Wish::Skip(reason.clone())),
+            (false, Some(reason)) => Some(SlotOverride::Skip(reason.clone())),
             _ => None,
         };
         set_or_undo(target, &self.post, wish, self.reason, &self.operator).await

@@ -37,7 +37,7 @@ pub(super) fn days_ahead(files: &BotFiles) -> Check {
     let mut first = None;
     for (date, slot) in calendar::slots(files, files.today(), 60) {
         match files.calendar.pick(date, slot) {
-            Pick::Day(day) => {
+            Pick::Observance(day) => {
                 posts += 1;
                 first.get_or_insert_with(|| format!("{} on {date}", day.name));
             }

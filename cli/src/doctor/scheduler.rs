@@ -1,8 +1,7 @@
 //! Whether EventBridge Scheduler starts what `bot.toml` says, when it says.
 
-use anyhow::Context;
 use aws_sdk_scheduler::{operation::get_schedule::GetScheduleOutput, types::ScheduleState};
-use jiff::civil::{Time, Weekday};
+use bot_files::Cron;
 use probes::Check;
 use serde_json::Value;
 
@@ -36,21 +35,15 @@ pub(super) async fn check(
         };
         let expression = schedule.schedule_expression().unwrap_or_default();
         let their_zone = schedule.schedule_expression_timezone().unwrap_or("UTC");
-        let starts = slot
-            .time
-            .checked_sub(slot.lead)
-            .context("the lead reaches back past midnight")?;
-        let mut weekdays = slot.weekdays.clone();
-        weekdays.sort_by_key(|day| day.to_monday_zero_offset());
-        let wrong = match cron(expression) {
+        let expected = slot.cron();
+        let wrong = match Cron::parse(expression) {
             None => Some(format!("is {expression}, which is not a weekly time")),
             Some(_) if their_zone != zone => {
                 Some(format!("is in {their_zone}, and bot.toml is in {zone}"))
             }
-            Some(theirs) if theirs != (starts, weekdays) => Some(format!(
-                "is {expression}, and according to bot.toml the slot starts at {}",
-                starts.strftime("%H:%M")
-            )),
+            Some(theirs) if theirs != expected => {
+                Some(format!("is {expression}, but bot.toml needs {expected}"))
+            }
             Some(_) => None,
         };
         checks.push(match wrong {
@@ -133,86 +126,4 @@ fn started(deployment: &Deployment, schedule: &GetScheduleOutput) -> Option<Valu
     let by_api = target.arn().ends_with(":aws-sdk:sfn:startExecution")
         && input["StateMachineArn"].as_str() == Some(&deployment.state_machine_arn);
     serde_json::from_str(by_api.then(|| input["Input"].as_str())??).ok()
-}
-
-/// The time and the weekdays, from Monday on, of a cron expression for one time on certain days of each week.
-fn cron(expression: &str) -> Option<(Time, Vec<Weekday>)> {
-    let fields = expression.strip_prefix("cron(")?.strip_suffix(')')?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let [minute, hour, day, month, weekdays, year] = fields[..] else {
-        return None;
-    };
-    if !["?", "*"].contains(&day) || month != "*" || year != "*" {
-        return None;
-    }
-    let time = Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()?;
-    let mut found = Vec::new();
-    for part in weekdays.split(',') {
-        match part.split_once('-') {
-            _ if ["?", "*"].contains(&part) => {
-                found.extend(Weekday::Monday.cycle_forward().take(7))
-            }
-            Some((first, last)) => {
-                let last = weekday(last)?;
-                for day in weekday(first)?.cycle_forward().take(7) {
-                    found.push(day);
-                    if day == last {
-                        break;
-                    }
-                }
-            }
-            None => found.push(weekday(part)?),
-        }
-    }
-    found.sort_by_key(|day| day.to_monday_zero_offset());
-    found.dedup();
-    Some((time, found))
-}
-
-/// A weekday as AWS writes it: `MON`, or a number from 1 for Sunday.
-fn weekday(text: &str) -> Option<Weekday> {
-    if let Ok(number) = text.parse::<i8>() {
-        return Weekday::from_sunday_one_offset(number).ok();
-    }
-    let names = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
-    let place = names
-        .iter()
-        .position(|name| text.eq_ignore_ascii_case(name))?;
-    Weekday::from_sunday_zero_offset(i8::try_from(place).ok()?).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use Weekday::{Friday, Monday, Saturday, Sunday, Thursday, Tuesday, Wednesday};
-
-    #[test]
-    fn a_cron_expression_is_read_as_scheduler_reads_it() {
-        let six = Time::constant(6, 0, 0, 0);
-        let week = vec![Monday, Tuesday, Wednesday, Thursday, Friday];
-        for expression in [
-            "cron(0 6 ? * MON-FRI *)",
-            "cron(0 6 ? * 2-6 *)",
-            "cron(0 6 * * FRI,MON-THU *)",
-        ] {
-            assert_eq!(cron(expression), Some((six, week.clone())), "{expression}");
-        }
-        let days = cron("cron(30 23 ? * SAT-SUN *)");
-        assert_eq!(
-            days,
-            Some((Time::constant(23, 30, 0, 0), vec![Saturday, Sunday]))
-        );
-        assert_eq!(cron("cron(0 6 * * ? *)").unwrap().1.len(), 7);
-        for expression in [
-            "rate(1 day)",
-            "cron(0/5 6 ? * MON *)",
-            "cron(0 6 1 * ? *)",
-            "cron(0 6 ? * MON#1 *)",
-            "cron(0 6 ? * MON 2027)",
-            "cron(0 25 ? * MON *)",
-            "",
-        ] {
-            assert_eq!(cron(expression), None, "{expression}");
-        }
-    }
 }

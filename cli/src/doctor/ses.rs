@@ -70,7 +70,13 @@ async fn of_recipients(deployment: &Deployment, files: &BotFiles) -> anyhow::Res
 }
 
 fn recipients(files: &BotFiles) -> Vec<&str> {
-    let mut recipients: Vec<&str> = files.bot.notices.to.iter().map(String::as_str).collect();
+    let mut recipients: Vec<&str> = files
+        .bot
+        .notifications
+        .to
+        .iter()
+        .map(String::as_str)
+        .collect();
     if files.bot.approval.policy == Policy::Required {
         recipients.extend(files.bot.approval.approvers.iter().map(String::as_str));
     }

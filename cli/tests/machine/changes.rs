@@ -23,7 +23,8 @@ fn coming() -> String {
         .date();
     loop {
         date = date.tomorrow().unwrap();
-        if calendar.days(date).len() > 1 && date.weekday() == jiff::civil::Weekday::Wednesday {
+        if calendar.observances(date).len() > 1 && date.weekday() == jiff::civil::Weekday::Wednesday
+        {
             return date.to_string();
         }
     }

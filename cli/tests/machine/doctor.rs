@@ -326,7 +326,7 @@ async fn on_aws_the_schedules_are_held_against_the_bots_file() {
             zone,
             on.clone(),
             "fail",
-            "according to bot.toml the slot starts at 06:00",
+            "but bot.toml needs cron(0 6 ?",
         ),
         (
             "cron(0 6 ? * SAT *)",

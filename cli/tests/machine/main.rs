@@ -454,15 +454,15 @@ async fn bad_input_and_bad_files_fail_in_pick_day_with_what_to_mend() {
         ),
         (
             json!({"bot": BOT, "slot": 1, "scheduledTime": "yesterday"}),
-            "is no time such as",
+            "must be a time such as",
         ),
         (
             json!({"bot": BOT, "slot": 1}),
-            "neither scheduledTime nor date",
+            "neither `scheduledTime` nor `date`",
         ),
         (
             json!({"bot": BOT, "slot": 1, "date": "2026-10-30", "scheduledTime": long_ago}),
-            "not both",
+            "both given",
         ),
         (
             json!({"bot": BOT, "slot": 0, "scheduledTime": long_ago}),

@@ -2,30 +2,24 @@ use std::fmt;
 
 /// Everything that is wrong with a bot's files, in the order of the lines.
 ///
-/// Displays as one line each: `file:line: what is wrong; how to fix it`.
+/// Displays one problem a line: `file:line: what is wrong; how to fix it`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
-/// One thing that is wrong, where, and how to put it right.
+/// One thing that is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file's name as the caller gave it.
     pub file: String,
     /// The line, counted from 1.
     pub line: usize,
-    /// What is wrong.
-    pub what: String,
-    /// What to do about it.
-    pub fix: String,
+    /// What is wrong, then what to do.
+    pub message: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: {}; {}",
-            self.file, self.line, self.what, self.fix
-        )
+        write!(f, "{}:{}: {}", self.file, self.line, self.message)
     }
 }
 

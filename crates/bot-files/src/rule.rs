@@ -1,13 +1,13 @@
-//! When a day comes round: `10-31`, `first friday of june`, `friday the 13th`, `easter + 1`.
+//! Rules for dates: `10-31`, `first friday of june`, `friday the 13th`, `easter + 1`.
 
 use jiff::{
     ToSpan,
     civil::{Date, Weekday},
 };
 
-use crate::reader::nearest;
+use crate::toml_reader::nearest;
 
-/// When a day comes round: a date of the year, moved by some days.
+/// A rule for a date of each year: a base, moved by some days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rule {
     base: Base,
@@ -35,9 +35,6 @@ enum Base {
     Easter,
 }
 
-/// What is wrong with a rule, and the fix.
-type Mistake = (String, String);
-
 const MONTHS: [&str; 12] = [
     "january",
     "february",
@@ -55,7 +52,7 @@ const MONTHS: [&str; 12] = [
 /// The longest each month gets.
 const LONGEST: [i8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const NTHS: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "last"];
-const FORMS: &str = "write it like 10-31, first friday of june, last thursday of november, friday the 13th, easter + 1 or thanksgiving + 1";
+const FORMS: &str = "use a form such as 10-31, first friday of june, last thursday of november, friday the 13th, easter + 1 or thanksgiving + 1";
 
 /// Days that others are counted from.
 const ANCHORS: [(&str, Base); 8] = [
@@ -119,7 +116,7 @@ const ANCHORS: [(&str, Base); 8] = [
 ];
 
 impl Rule {
-    pub(crate) fn parse(text: &str) -> Result<Rule, Mistake> {
+    pub(crate) fn parse(text: &str) -> Result<Rule, String> {
         let words = text.to_lowercase();
         let words: Vec<&str> = words.split_whitespace().collect();
         let (base, offset) = match words.as_slice() {
@@ -130,10 +127,7 @@ impl Rule {
                     .ok()
                     .filter(|days| (1..=200).contains(days))
                     .ok_or_else(|| {
-                        (
-                            format!("\"{text}\" moves by \"{days}\" days"),
-                            "move by 1 to 200 days".to_owned(),
-                        )
+                        format!("\"{text}\" must move the date by 1 to 200 days (got {days})")
                     })?;
                 (base, if *sign == "-" { -days } else { days })
             }
@@ -154,7 +148,7 @@ impl Rule {
     }
 
     pub(crate) fn matches(&self, date: Date) -> bool {
-        // Looking back from the date crosses the turn of the year by itself.
+        // Counting back from the date also works across the turn of the year.
         let Ok(date) = date.checked_sub(self.offset.days()) else {
             return false;
         };
@@ -187,7 +181,7 @@ impl Rule {
     }
 }
 
-fn parse_base(text: &str, words: &[&str]) -> Result<Base, Mistake> {
+fn parse_base(text: &str, words: &[&str]) -> Result<Base, String> {
     if let Some((_, base)) = ANCHORS.iter().find(|(name, _)| *name == words.join(" ")) {
         return Ok(base.clone());
     }
@@ -198,22 +192,18 @@ fn parse_base(text: &str, words: &[&str]) -> Result<Base, Mistake> {
                 .filter(|(month, day)| month.len() == 2 && day.len() == 2)
                 .and_then(|(month, day)| Some((month.parse().ok()?, day.parse().ok()?)))
                 .ok_or_else(|| {
-                    (
-                        format!("\"{text}\" is no date"),
-                        "write month and day with two digits each, like 10-31".to_owned(),
-                    )
+                    format!("\"{text}\" is not a valid date; write month and day with two digits each, such as 10-31")
                 })?;
             if !(1..=12).contains(&month) {
-                return Err((
-                    format!("{text} never comes"),
-                    "write the month first, 01 to 12, like 10-31".to_owned(),
+                return Err(format!(
+                    "{text} is not a date of any year; write the month first, 01 to 12, such as 10-31"
                 ));
             }
-            comes(text, month, day)?;
+            ensure_day(text, month, day)?;
             Ok(Base::Fixed { month, day })
         }
         [nth, weekday, "of", month] => {
-            let nth = index("one of the weeks", nth, &NTHS)?;
+            let nth = index("a week of the month", nth, &NTHS)?;
             Ok(Base::Nth {
                 nth: if nth == 5 { -1 } else { nth as i8 + 1 },
                 weekday: parse_weekday(weekday)?,
@@ -225,19 +215,16 @@ fn parse_base(text: &str, words: &[&str]) -> Result<Base, Mistake> {
             let month = match month {
                 [] => None,
                 ["of", month] => Some(parse_month(month)?),
-                _ => return Err((format!("\"{text}\" is no date"), FORMS.to_owned())),
+                _ => return Err(format!("\"{text}\" is not a valid date; {FORMS}")),
             };
             let day = ["st", "nd", "rd", "th"]
                 .iter()
                 .find_map(|ending| day.strip_suffix(ending))
                 .and_then(|day| day.parse().ok())
                 .ok_or_else(|| {
-                    (
-                        format!("\"{day}\" is no day of the month"),
-                        "write it like 13th".to_owned(),
-                    )
+                    format!("\"{day}\" is not a day of the month; write it as in 13th")
                 })?;
-            comes(text, month.unwrap_or(1), day)?;
+            ensure_day(text, month.unwrap_or(1), day)?;
             Ok(Base::Falling {
                 weekday,
                 day,
@@ -249,13 +236,13 @@ fn parse_base(text: &str, words: &[&str]) -> Result<Base, Mistake> {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => FORMS.to_owned(),
             };
-            Err((format!("\"{text}\" is no date"), fix))
+            Err(format!("\"{text}\" is not a valid date; {fix}"))
         }
     }
 }
 
-/// Refuses a day that its month never has.
-fn comes(text: &str, month: i8, day: i8) -> Result<(), Mistake> {
+/// Rejects a day that its month never has.
+fn ensure_day(text: &str, month: i8, day: i8) -> Result<(), String> {
     let index = usize::try_from(month - 1).unwrap_or_default();
     let longest = LONGEST[index];
     if (1..=longest).contains(&day) {
@@ -263,13 +250,12 @@ fn comes(text: &str, month: i8, day: i8) -> Result<(), Mistake> {
     }
     let mut name = MONTHS[index].to_owned();
     name[..1].make_ascii_uppercase();
-    Err((
-        format!("{text} never comes"),
-        format!("use a day that there is: {name} has {longest} at most"),
+    Err(format!(
+        "{text} is not a date of any year; {name} has at most {longest} days"
     ))
 }
 
-pub(crate) fn parse_weekday(word: &str) -> Result<Weekday, Mistake> {
+pub(crate) fn parse_weekday(word: &str) -> Result<Weekday, String> {
     const WEEKDAYS: [&str; 7] = [
         "monday",
         "tuesday",
@@ -287,17 +273,17 @@ pub(crate) fn parse_weekday(word: &str) -> Result<Weekday, Mistake> {
     index("a weekday", full, &WEEKDAYS).map(|i| Weekday::Monday.wrapping_add(i as i64))
 }
 
-pub(crate) fn parse_month(word: &str) -> Result<i8, Mistake> {
+pub(crate) fn parse_month(word: &str) -> Result<i8, String> {
     index("a month", word, &MONTHS).map(|i| i as i8 + 1)
 }
 
-fn index(kind: &str, word: &str, known: &[&str]) -> Result<usize, Mistake> {
+fn index(kind: &str, word: &str, known: &[&str]) -> Result<usize, String> {
     known.iter().position(|k| *k == word).ok_or_else(|| {
         let fix = match nearest(word, known.iter().copied()) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("use one of {}", known.join(", ")),
         };
-        (format!("\"{word}\" is not {kind}"), fix)
+        format!("\"{word}\" is not {kind}; {fix}")
     })
 }
 

@@ -47,7 +47,7 @@ fn every_name_comes_over_as_it_is_in_the_order_of_the_year() {
     );
     let calendar = Calendar::parse("calendar.toml", &text).unwrap();
     let names: Vec<String> = calendar
-        .days(date(2026, 10, 31))
+        .observances(date(2026, 10, 31))
         .into_iter()
         .map(|day| day.name)
         .collect();
@@ -65,17 +65,17 @@ fn a_mistake_in_the_old_calendar_is_told_with_its_line_and_the_fix() {
         (
             "\"31\"",
             "\"32\"",
-            "old.json:3: october 32 never comes; use a day that there is: October has 31 at most",
+            "old.json:3: 10-32 is not a date of any year; October has at most 31 days",
         ),
         (
             "\"29\"",
             "\"last\"",
-            "old.json:11: february last never comes; use a day that there is: February has 29 at most",
+            "old.json:11: 02-00 is not a date of any year; February has at most 29 days",
         ),
         (
             "\"Leap Day\"",
             "\" \"",
-            "old.json:11: february 29 has a name that is empty; write it, or remove it",
+            "old.json:11: february 29 has an empty name; write it, or remove it",
         ),
         (
             " National Pie Day ",
@@ -85,7 +85,7 @@ fn a_mistake_in_the_old_calendar_is_told_with_its_line_and_the_fix() {
         (
             "\"2\": []",
             "\"2\": \"Buffet Day\"",
-            "old.json:8: this is no calendar of the old form: invalid type: string \"Buffet Day\", expected a sequence at line 8 column 21; make it like {\"january\": {\"1\": [\"New Year's Day\"]}}",
+            "old.json:8: invalid calendar: invalid type: string \"Buffet Day\", expected a sequence at line 8 column 21; write it as in {\"january\": {\"1\": [\"New Year's Day\"]}}",
         ),
         (
             "Halloween",

@@ -1,6 +1,6 @@
 //! Which day a date's slot gets.
 
-use bot_files::{Calendar, Day, Pick};
+use bot_files::{Calendar, Observance, Pick};
 use jiff::{
     ToSpan,
     civil::{Date, Weekday, date},
@@ -48,7 +48,7 @@ fn calendar() -> Calendar {
 
 fn names(date: Date) -> Vec<String> {
     calendar()
-        .days(date)
+        .observances(date)
         .into_iter()
         .map(|day| day.name)
         .collect()
@@ -57,7 +57,7 @@ fn names(date: Date) -> Vec<String> {
 fn reason(date: Date, slot: u32) -> String {
     match calendar().pick(date, slot) {
         Pick::Nothing { reason, .. } => reason,
-        Pick::Day(day) => panic!("{date} slot {slot} is {}", day.name),
+        Pick::Observance(found) => panic!("{date} slot {slot} is {}", found.name),
     }
 }
 
@@ -65,13 +65,13 @@ fn reason(date: Date, slot: u32) -> String {
 fn slots_take_the_usable_days_in_order() {
     let calendar = calendar();
     let name = |slot| match calendar.pick(date(2026, 10, 31), slot) {
-        Pick::Day(day) => day.name,
+        Pick::Observance(day) => day.name,
         Pick::Nothing { reason, .. } => reason,
     };
     assert_eq!(name(1), "Halloween");
     assert_eq!(name(2), "National Caramel Apple Day");
     assert_eq!(name(3), "National Magic Day");
-    assert_eq!(name(4), "slot 4 of 2026-10-31: the date has 3 days");
+    assert_eq!(name(4), "slot 4 of 2026-10-31: the date has 3 observances");
     assert_eq!(name(0), "slot 0: slots are counted from 1");
 }
 
@@ -84,7 +84,7 @@ fn nothing_is_explained() {
     );
     assert_eq!(
         reason(date(2026, 10, 30), 2),
-        "slot 2 of 2026-10-30: the date has 1 day"
+        "slot 2 of 2026-10-30: the date has 1 observance"
     );
     assert_eq!(reason(date(2026, 11, 11), 1), "remembrance: Veterans Day");
     assert_eq!(
@@ -161,7 +161,7 @@ fn an_override_changes_its_own_slot_and_no_other() {
 #[test]
 fn an_override_of_the_scene_keeps_the_rest() {
     let day = |name: &str, scene: Option<&str>, caption: Option<&str>| {
-        Pick::Day(Day {
+        Pick::Observance(Observance {
             name: name.into(),
             scene: scene.map(Into::into),
             caption: caption.map(Into::into),
@@ -212,10 +212,10 @@ proptest! {
     fn slots_and_days_agree_on_every_date(date in any_date(), slot in 1u32..6) {
         let calendar = calendar();
         let picked = (1..10).filter_map(|slot| match calendar.pick(date, slot) {
-            Pick::Day(day) => Some(day),
+            Pick::Observance(day) => Some(day),
             Pick::Nothing { .. } => None,
         });
-        prop_assert_eq!(picked.collect::<Vec<_>>(), calendar.days(date));
+        prop_assert_eq!(picked.collect::<Vec<_>>(), calendar.observances(date));
         // The same question gets the same answer, and an answer that is no day has a reason.
         prop_assert_eq!(calendar.pick(date, slot), calendar.pick(date, slot));
         if let Pick::Nothing { reason, .. } = calendar.pick(date, slot) {
@@ -259,7 +259,7 @@ proptest! {
                 prop_assert_eq!(picked, Pick::Nothing { why: SkipReason::Blackout, reason: "blackout: a rest".into() });
                 prop_assert_eq!(calendar.usable(date), None);
             } else if date == over {
-                prop_assert!(matches!(picked, Pick::Day(day) if day.name == "Bot Day"), "{}", date);
+                prop_assert!(matches!(picked, Pick::Observance(day) if day.name == "Bot Day"), "{}", date);
                 let origin = calendar.origin(date, 1).unwrap_or_default();
                 prop_assert!(origin.starts_with(&format!("the override of {over} on line ")), "{}", origin);
             } else {

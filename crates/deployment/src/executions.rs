@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use post::ExecutionInput;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{Deployment, aws_context};
 
@@ -207,15 +208,15 @@ fn states_of(events: &[HistoryEvent]) -> Vec<StateVisit> {
 
 /// The input of an ad-hoc run.
 pub fn ad_hoc(bot: &str, date: jiff::civil::Date, slot: u32) -> Value {
-    json!({"bot": bot, "slot": slot, "date": date.to_string()})
+    ExecutionInput::ad_hoc(bot, date, slot).to_json()
 }
 
 /// The input of a dry run.
 pub fn dry_run(bot: &str, date: jiff::civil::Date, slot: u32) -> Value {
-    json!({"bot": bot, "slot": slot, "date": date.to_string(), "dryRun": true})
+    ExecutionInput::dry_run(bot, date, slot).to_json()
 }
 
-/// The input that a schedule gives.
+/// The input of a schedule that starts its runs at the slot's time.
 pub fn scheduled(bot: &str, slot: u32, at: Timestamp) -> Value {
-    json!({"bot": bot, "slot": slot, "scheduledTime": at.to_string()})
+    ExecutionInput::scheduled(bot, slot, at, SignedDuration::ZERO).to_json()
 }

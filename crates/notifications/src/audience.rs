@@ -18,13 +18,13 @@ impl Audience {
     /// Those whom a bot names.
     pub fn of(bot: &Bot) -> Audience {
         let optional = [
-            (bot.notices.posted, Kind::Posted),
-            (bot.notices.skipped, Kind::Skipped),
-            (bot.notices.rejected, Kind::Rejected),
+            (bot.notifications.posted, Kind::Posted),
+            (bot.notifications.skipped, Kind::Skipped),
+            (bot.notifications.rejected, Kind::Rejected),
         ];
         let wanted = optional.into_iter().filter(|(wanted, _)| *wanted);
         Audience {
-            to: bot.notices.to.clone(),
+            to: bot.notifications.to.clone(),
             wanted: wanted.map(|(_, kind)| kind).collect(),
             instead: None,
         }

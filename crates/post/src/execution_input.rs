@@ -11,6 +11,7 @@ use jiff::{
     civil::{Date, DateTime},
     tz::{AmbiguousOffset, TimeZone},
 };
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::is_bot_name;
@@ -22,7 +23,8 @@ pub const MAX_LEAD: SignedDuration = SignedDuration::from_hours(168);
 ///
 /// Schedules, runs by hand and dry runs are all written with [`ExecutionInput::to_json`], and every reader uses
 /// [`ExecutionInput::read`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value")]
 pub struct ExecutionInput {
     /// The bot's folder name.
     pub bot: String,
@@ -68,6 +70,14 @@ pub enum NoStart {
     /// The start is outside the years that a calendar has.
     #[error("the start is out of range")]
     OutOfRange,
+}
+
+impl TryFrom<Value> for ExecutionInput {
+    type Error = InvalidInput;
+
+    fn try_from(input: Value) -> Result<ExecutionInput, InvalidInput> {
+        ExecutionInput::read(&input)
+    }
 }
 
 impl ExecutionInput {
@@ -124,6 +134,18 @@ impl ExecutionInput {
         })
     }
 
+    /// Reads the input of an execution that has failed. PickDay may have rejected an input with both `scheduledTime` and
+    /// `date`, but it still names a post: that of the date.
+    pub fn read_failed(input: &Value) -> Result<ExecutionInput, InvalidInput> {
+        let mut input = input.clone();
+        if let Some(fields) = input.as_object_mut()
+            && fields.get("date").is_some_and(|date| !date.is_null())
+        {
+            fields.remove("scheduledTime");
+        }
+        ExecutionInput::read(&input)
+    }
+
     /// The input as the state machine gets it.
     pub fn to_json(&self) -> Value {
         let mut json = json!({"bot": self.bot, "slot": self.slot});
@@ -151,7 +173,23 @@ impl ExecutionInput {
     pub fn date(&self, zone: &TimeZone) -> Date {
         match self.when {
             When::Date { date, .. } => date,
-            When::Scheduled { time, lead } => date_of_slot(time, lead.unwrap_or_default(), zone),
+            When::Scheduled { time, lead } => slot_of_start(time, lead, zone).date(),
+        }
+    }
+
+    /// Whether the post appears at its slot's time, and not as soon as it is approved.
+    pub fn waits_for_slot(&self) -> bool {
+        match self.when {
+            When::Scheduled { .. } => true,
+            When::Date { at_slot, .. } => at_slot,
+        }
+    }
+
+    /// When the post of a scheduled start appears, by its lead, in the bot's time zone.
+    pub fn scheduled_slot(&self, zone: &TimeZone) -> Option<DateTime> {
+        match self.when {
+            When::Date { .. } => None,
+            When::Scheduled { time, lead } => Some(slot_of_start(time, lead, zone)),
         }
     }
 
@@ -170,9 +208,10 @@ impl ExecutionInput {
     }
 }
 
-/// The date of the slot whose run started at `start`.
-fn date_of_slot(start: Timestamp, lead: SignedDuration, zone: &TimeZone) -> Date {
-    zone.to_datetime(start).saturating_add(lead).date()
+/// The civil time of the slot whose run started at `start`.
+fn slot_of_start(start: Timestamp, lead: Option<SignedDuration>, zone: &TimeZone) -> DateTime {
+    zone.to_datetime(start)
+        .saturating_add(lead.unwrap_or_default())
 }
 
 /// When the run of a slot starts: its civil time less the lead, as an instant. Of an hour that comes twice, the first.
@@ -481,6 +520,18 @@ mod tests {
             refused.starts_with("the input must be a JSON object such as {"),
             "{refused}"
         );
+    }
+
+    #[test]
+    fn a_failed_execution_that_names_a_date_is_about_it_whatever_else_it_names() {
+        let input = json!({"bot": "spooky-days", "slot": 1, "date": "2026-10-31", "scheduledTime": "2026-10-30T12:00:00Z"});
+        let read = ExecutionInput::read_failed(&input);
+        let expected = ExecutionInput::ad_hoc("spooky-days", date(2026, 10, 31), 1);
+        assert_eq!(read, Ok(expected));
+        let scheduled =
+            json!({"bot": "spooky-days", "slot": 1, "scheduledTime": "2026-10-30T12:00:00Z"});
+        let read = ExecutionInput::read_failed(&scheduled);
+        assert_eq!(read, ExecutionInput::read(&scheduled));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use bot_files::{Bot, Calendar, Day, Pick, Softness, Voice};
+use bot_files::{Bot, Calendar, Observance, Pick, Softness, Voice};
 use build_prompt::{Error, Input, Output, build_prompt};
 use jiff::{ToSpan, civil::Date, civil::date};
 use post_text::{check_alt_text, check_caption, weighted_length};
@@ -24,7 +24,7 @@ fn voice() -> Voice {
     shipped().0.voice
 }
 
-fn input(date: Date, slot: u32, day: Day, voice: &Voice) -> Input {
+fn input(date: Date, slot: u32, day: Observance, voice: &Voice) -> Input {
     Input {
         post: format!("spooky-days/{date}/{slot}"),
         date: date.to_string(),
@@ -36,8 +36,8 @@ fn input(date: Date, slot: u32, day: Day, voice: &Voice) -> Input {
     }
 }
 
-fn pumpkin_day() -> Day {
-    Day {
+fn pumpkin_day() -> Observance {
+    Observance {
         name: "National Pumpkin Day".into(),
         scene: Some("a king-sized pumpkin on a throne of vines".into()),
         caption: None,
@@ -152,7 +152,7 @@ fn neighbouring_dates_slots_and_rounds_get_other_words() {
             .to_owned()
     };
     let voice = voice();
-    let day = Day {
+    let day = Observance {
         name: "Halloween".into(),
         scene: None,
         caption: None,
@@ -196,7 +196,7 @@ fn a_season_of_posts_looks_different_every_time() {
     let mut captions = BTreeSet::new();
     let dates: Vec<Date> = calendar.dates(2026..=2026).collect();
     for date in &dates {
-        let Pick::Day(day) = calendar.pick(*date, 1) else {
+        let Pick::Observance(day) = calendar.pick(*date, 1) else {
             continue;
         };
         let name = day.name.clone();
@@ -222,7 +222,7 @@ fn no_weekday_has_a_look_of_its_own() {
         ("Palette", voice.palettes.len()),
         ("Composition", voice.compositions.len()),
     ] {
-        let day = |week: usize| Day {
+        let day = |week: usize| Observance {
             name: "Halloween".into(),
             scene: Some(format!("ghost {week}")),
             caption: None,
@@ -243,7 +243,7 @@ fn every_post_from_2024_to_2040_gets_texts_that_can_be_posted() {
     let mut input = input(date(2024, 1, 1), 1, pumpkin_day(), &bot.voice);
     let mut posts = 0;
     for date in calendar.dates(2024..=2040) {
-        for (slot, day) in (1..).zip(calendar.days(date)) {
+        for (slot, day) in (1..).zip(calendar.observances(date)) {
             input.post = format!("spooky-days/{date}/{slot}");
             input.date = date.to_string();
             input.name = day.name;
@@ -280,9 +280,9 @@ fn every_post_from_2024_to_2040_gets_texts_that_can_be_posted() {
 #[test]
 fn every_name_stands_letter_for_letter_in_every_caption_and_alt_text() {
     let (bot, calendar) = shipped();
-    let mut days: Vec<Day> = calendar
+    let mut days: Vec<Observance> = calendar
         .dates(2024..=2040)
-        .flat_map(|date| calendar.days(date))
+        .flat_map(|date| calendar.observances(date))
         .collect();
     days.sort_by_key(|day| (day.name.clone(), day.scene.clone()));
     days.dedup();
@@ -296,7 +296,7 @@ fn every_name_stands_letter_for_letter_in_every_caption_and_alt_text() {
         "No \"L\" Day",
         "{scene} Day",
     ];
-    days.extend(odd.map(|name| Day {
+    days.extend(odd.map(|name| Observance {
         name: name.into(),
         ..pumpkin_day()
     }));
@@ -590,7 +590,7 @@ proptest! {
     #[test]
     fn any_name_and_note_give_texts_or_a_named_error(name in "\\PC{1,120}", scene in proptest::option::of("\\PC{0,1200}"), note in proptest::option::of("\\PC{0,200}"), days in 0i32..6000) {
         let date = date(2024, 1, 1) + days.days();
-        let day = Day { name, scene, caption: None };
+        let day = Observance { name, scene, caption: None };
         let input = Input { note, ..input(date, 1, day, &voice()) };
         match build_prompt(&input) {
             Ok(output) => {

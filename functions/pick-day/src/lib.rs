@@ -3,30 +3,24 @@
 use anyhow::anyhow;
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::SdkError;
-use bot_files::{Approval, Bot, Calendar, Change, Day, Money, Pick, Picture, Policy, Voice};
+use bot_files::{
+    Bot, BotApproval, Calendar, Money, Observance, Pick, Picture, Policy, SlotOverride, Voice,
+};
 use jiff::{Timestamp, civil::Date};
 use lambda_function::aws_error;
 use lambda_function::env;
-use post::{DRY_RUN_KEPT, PostId, SkipReason, is_bot_name};
+use post::{DRY_RUN_KEPT, ExecutionInput, PostId, SkipReason};
 use posts_table::{Claim, Override, Record, Table};
 use serde::{Deserialize, Serialize};
 
-/// What the schedule, or a person, asks for.
+/// The execution, and what it was started with.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Input {
     /// The ARN of the execution.
     pub execution: String,
-    /// The bot's folder name.
-    pub bot: String,
-    /// Which of the date's posts; the first is 1.
-    pub slot: i64,
-    /// When the schedule fired, RFC 3339.
-    pub scheduled_time: Option<String>,
-    /// The date of an ad-hoc run.
-    pub date: Option<String>,
-    /// Whether it is a dry run: nothing is claimed, waited for, bought or posted.
-    pub dry_run: Option<bool>,
+    /// The execution's input.
+    #[serde(flatten)]
+    pub run: ExecutionInput,
 }
 
 /// What the slot is about.
@@ -57,7 +51,7 @@ pub struct Output {
     pub held_by: Option<String>,
     /// The day's name, what its picture shows, and its caption if the calendar gives one.
     #[serde(flatten)]
-    pub day: Option<Day>,
+    pub day: Option<Observance>,
     /// When the post is to appear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot_time: Option<Timestamp>,
@@ -75,7 +69,7 @@ pub struct Output {
     pub money: Option<Money>,
     /// Who has to approve, and until when.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub approval: Option<Approval>,
+    pub approval: Option<BotApproval>,
     /// The S3 versions of the bot's files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<Files>,
@@ -109,27 +103,21 @@ pub async fn pick_day(
     now: Timestamp,
     input: Input,
 ) -> Result<Output, Error> {
-    let when = When::of(&input)?;
-    let (bot_text, bot_version) = file(clients, config, &input.bot, "bot.toml").await?;
-    let bot = Bot::parse(&format!("{}/bot.toml", input.bot), &bot_text)
+    let ExecutionInput {
+        bot: name, slot, ..
+    } = &input.run;
+    let (bot_text, bot_version) = file(clients, config, name, "bot.toml").await?;
+    let bot = Bot::parse(&format!("{name}/bot.toml"), &bot_text)
         .map_err(|e| Error::BotFilesInvalid(e.to_string()))?;
-    let date = match when {
-        When::Scheduled(at) => at.to_zoned_datetime(bot.time_zone().clone()).date(),
-        When::Date(date) => date,
-    };
-    let slot = u32::try_from(input.slot)
-        .ok()
-        .filter(|slot| *slot > 0)
-        .ok_or_else(|| {
-            Error::InvalidInput(format!("slot is {}; the first slot is 1", input.slot))
-        })?;
+    let date = input.run.date(bot.time_zone());
+    let slot = *slot;
     let slot_of_post = PostId {
-        bot: input.bot.clone(),
+        bot: name.clone(),
         date,
         slot,
         dry_run: None,
     };
-    let is_dry = input.dry_run == Some(true);
+    let is_dry = input.run.dry_run;
     let post = match is_dry {
         false => slot_of_post.clone(),
         true => slot_of_post.dry_run_of(&input.execution),
@@ -144,21 +132,20 @@ pub async fn pick_day(
             return held_answer(&post, &input.execution, held);
         }
     }
-    let (calendar_text, calendar_version) =
-        file(clients, config, &input.bot, "calendar.toml").await?;
-    let mut calendar = Calendar::parse(&format!("{}/calendar.toml", input.bot), &calendar_text)
+    let (calendar_text, calendar_version) = file(clients, config, name, "calendar.toml").await?;
+    let mut calendar = Calendar::parse(&format!("{}/calendar.toml", name), &calendar_text)
         .map_err(|e| Error::BotFilesInvalid(e.to_string()))?;
     let mut overriding = None;
     for over in clients.table.overrides_on(&post.bot, date).await? {
-        calendar.put_over(date, over.slot()?, change(&over));
+        calendar.apply_override(date, over.slot()?, change(&over));
         if over.slot()? == slot {
             overriding = Some(over);
         }
     }
 
-    let slot_time = slot_time(&bot, when, date, slot, now)?;
+    let slot_time = slot_time(&bot, &input.run, now)?;
     // What only stops posting does not stop a dry run: whoever has paused the bot wants to see that it works again.
-    let mut stops = stops(clients, &bot, &input.bot, now).await?;
+    let mut stops = stops(clients, &bot, name, now).await?;
     let mut would_skip = None;
     if is_dry {
         if let Some(held) = clients.table.read(&slot_of_post).await? {
@@ -170,7 +157,7 @@ pub async fn pick_day(
     let mut output = Output {
         status: Status::Skipped,
         post: post.to_string(),
-        bot: input.bot.clone(),
+        bot: name.clone(),
         date,
         slot,
         reason: None,
@@ -194,7 +181,7 @@ pub async fn pick_day(
             output.skip_reason = Some(why);
             output.reason = Some(reason);
         }
-        (None, Pick::Day(day)) => {
+        (None, Pick::Observance(day)) => {
             output.status = Status::Picked;
             output.day = Some(day);
             output.slot_time = Some(if is_dry { now } else { slot_time });
@@ -208,14 +195,11 @@ pub async fn pick_day(
     let record = Record {
         day: serde_json::to_value(&output).map_err(|e| Error::Unexpected(e.into()))?,
         approval_required: bot.approval.policy == Policy::Required,
-        not_after: match when {
-            When::Scheduled(_) => Some(
-                slot_time
-                    .as_second()
-                    .saturating_add(bot.posting.late_after.as_secs()),
-            ),
-            When::Date(_) => None,
-        },
+        not_after: input.run.waits_for_slot().then(|| {
+            slot_time
+                .as_second()
+                .saturating_add(bot.posting.late_after.as_secs())
+        }),
         expires_at: match is_dry {
             true => now.checked_add(DRY_RUN_KEPT).ok().map(|at| at.as_second()),
             false => None,
@@ -301,10 +285,10 @@ lambda_function::function_error!(Error {
 });
 
 /// What an operator wants instead.
-fn change(over: &Override) -> Change {
+fn change(over: &Override) -> SlotOverride {
     match &over.skip {
-        Some(reason) => Change::Skip(reason.clone()),
-        None => Change::Texts {
+        Some(reason) => SlotOverride::Skip(reason.clone()),
+        None => SlotOverride::Texts {
             name: over.name.clone(),
             scene: over.scene.clone(),
             caption: over.caption.clone(),
@@ -312,61 +296,24 @@ fn change(over: &Override) -> Change {
     }
 }
 
-#[derive(Clone, Copy)]
-enum When {
-    Scheduled(Timestamp),
-    Date(Date),
-}
-
-impl When {
-    fn of(input: &Input) -> Result<When, Error> {
-        let refuse = |what: String| Err(Error::InvalidInput(what));
-        if !is_bot_name(&input.bot) {
-            return refuse(format!(
-                "bot is {:?}; give the name of a folder in bots/",
-                input.bot
-            ));
-        }
-        match (&input.scheduled_time, &input.date) {
-            (Some(time), None) if time.contains("aws.scheduler") => refuse(format!(
-                "scheduledTime is the literal text {time:?}: nobody put the time in; only EventBridge Scheduler does"
-            )),
-            (Some(time), None) => match time.parse() {
-                Ok(at) => Ok(When::Scheduled(at)),
-                Err(e) => refuse(format!(
-                    "scheduledTime {time:?} is no time such as 2026-10-30T12:00:00Z: {e}"
-                )),
-            },
-            (None, Some(date)) => match date.parse() {
-                Ok(date) => Ok(When::Date(date)),
-                Err(e) => refuse(format!("date {date:?} is no date such as 2026-10-30: {e}")),
-            },
-            (Some(_), Some(_)) => refuse("give scheduledTime or date, not both".to_owned()),
-            (None, None) => refuse(
-                "neither scheduledTime nor date is given; a run is for one of them".to_owned(),
-            ),
-        }
+/// When the post is to appear: at once for a run by hand, else at the slot's time, which for a slot that `bot.toml`
+/// does not have is that of its schedule.
+fn slot_time(bot: &Bot, run: &ExecutionInput, now: Timestamp) -> Result<Timestamp, Error> {
+    if !run.waits_for_slot() {
+        return Ok(now);
     }
-}
-
-/// When the post is to appear: the slot's own time, the schedule's time for a slot that `bot.toml` does not have,
-/// and at once for an ad-hoc run.
-fn slot_time(
-    bot: &Bot,
-    when: When,
-    date: Date,
-    slot: u32,
-    now: Timestamp,
-) -> Result<Timestamp, Error> {
-    match (when, bot.slot(slot)) {
-        (When::Scheduled(_), Some(slot)) => Ok(date
-            .to_datetime(slot.time)
-            .to_zoned_datetime(bot.time_zone().clone())
-            .map_err(|e| Error::Unexpected(e.into()))?
-            .timestamp()),
-        (When::Scheduled(at), None) => Ok(at),
-        (When::Date(_), _) => Ok(now),
+    let zone = bot.time_zone();
+    if let Some(time) = bot.slot_time(run.date(zone), run.slot) {
+        return Ok(time);
     }
+    let Some(scheduled) = run.scheduled_slot(zone) else {
+        return Err(Error::InvalidInput(format!(
+            "bot.toml of {} has no slot {} to wait for; remove `at`, or correct `slot`",
+            run.bot, run.slot
+        )));
+    };
+    let instant = zone.to_ambiguous_timestamp(scheduled).compatible();
+    instant.map_err(|e| Error::Unexpected(e.into()))
 }
 
 /// What keeps the whole bot from posting now, if anything does.

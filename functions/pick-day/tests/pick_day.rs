@@ -57,7 +57,7 @@ hashtags = ["#Spooky"]
 hashtags_per_caption = 1
 alt_texts = ["{scene}, for {name}."]
 
-[notices]
+[notifications]
 to = ["owner@example.org"]
 "##;
 
@@ -211,22 +211,27 @@ fn now() -> Timestamp {
 }
 
 fn scheduled(time: &str) -> Input {
-    Input {
-        execution: RUN.to_owned(),
-        bot: BOT.to_owned(),
-        slot: 1,
-        scheduled_time: Some(time.to_owned()),
-        date: None,
-        dry_run: None,
-    }
+    read::<Input, Error>(json!({"execution": RUN, "bot": BOT, "slot": 1, "scheduledTime": time}))
+        .unwrap()
 }
 
 fn ad_hoc(date: &str) -> Input {
-    Input {
-        scheduled_time: None,
-        date: Some(date.to_owned()),
-        ..scheduled("")
-    }
+    read::<Input, Error>(json!({"execution": RUN, "bot": BOT, "slot": 1, "date": date})).unwrap()
+}
+
+fn of_bot(bot: &str, mut input: Input) -> Input {
+    input.run.bot = bot.to_owned();
+    input
+}
+
+fn of_slot(slot: u32, mut input: Input) -> Input {
+    input.run.slot = slot;
+    input
+}
+
+fn dry(mut input: Input) -> Input {
+    input.run.dry_run = true;
+    input
 }
 
 fn at(time: &str) -> Option<Timestamp> {
@@ -292,13 +297,7 @@ async fn a_scheduled_run_is_about_the_bots_own_date_of_its_time() {
             .await
             .unwrap();
 
-        let output = office
-            .pick(Input {
-                bot: bot.clone(),
-                ..scheduled(time)
-            })
-            .await
-            .unwrap();
+        let output = office.pick(of_bot(&bot, scheduled(time))).await.unwrap();
 
         assert_eq!(output.date.to_string(), date, "{zone} {time}");
         assert_eq!(output.post, format!("{bot}/{date}/1"));
@@ -336,13 +335,7 @@ async fn a_slots_time_follows_the_clocks_of_the_bot() {
         );
         office.put(BOT, "calendar.toml", days).await.unwrap();
 
-        let output = office
-            .pick(Input {
-                slot,
-                ..scheduled(time)
-            })
-            .await
-            .unwrap();
+        let output = office.pick(of_slot(slot, scheduled(time))).await.unwrap();
 
         assert_eq!(output.status, Status::Picked, "{time}: {output:?}");
         assert_eq!(output.slot_time, at(slot_time), "slot {slot} {time}");
@@ -444,10 +437,7 @@ async fn a_bot_whose_files_require_an_approval_or_are_silent_about_it_gets_that_
             .await
             .unwrap();
         let output = office
-            .pick(Input {
-                bot,
-                ..ad_hoc("2026-10-30")
-            })
+            .pick(of_bot(&bot, ad_hoc("2026-10-30")))
             .await
             .unwrap();
         let approval = output.approval.unwrap();
@@ -483,14 +473,7 @@ async fn a_bucket_without_versions_gives_null_for_them() {
 #[tokio::test]
 async fn an_ad_hoc_run_appears_at_once_and_is_never_late() {
     let office = Office::new().await.unwrap();
-    let output = office
-        .pick(Input {
-            slot: 2,
-            dry_run: Some(false),
-            ..ad_hoc("2026-10-30")
-        })
-        .await
-        .unwrap();
+    let output = office.pick(of_slot(2, ad_hoc("2026-10-30"))).await.unwrap();
     assert_eq!(output.post, "spooky-days/2026-10-30/2");
     assert_eq!(output.day.unwrap().name, "Haunted Refrigerator Night");
     assert_eq!(output.slot_time, Some(now()));
@@ -504,23 +487,21 @@ async fn a_slot_with_nothing_to_post_is_claimed_and_says_why() {
     for (date, slot, reason) in [
         ("2026-05-03", 1, "no entry for 05-03"),
         ("2026-10-29", 1, "no entry for 10-29 that is not sensitive"),
-        ("2026-10-30", 3, "slot 3 of 2026-10-30: the date has 2 days"),
+        (
+            "2026-10-30",
+            3,
+            "slot 3 of 2026-10-30: the date has 2 observances",
+        ),
         (
             "2026-10-31",
             4_294_967_295,
-            "slot 4294967295 of 2026-10-31: the date has 1 day",
+            "slot 4294967295 of 2026-10-31: the date has 1 observance",
         ),
         ("2026-11-11", 1, "remembrance: Veterans Day"),
         ("2026-12-24", 1, "blackout: the family is home"),
         ("2026-12-25", 1, "skipped: one is enough"),
     ] {
-        let output = office
-            .pick(Input {
-                slot,
-                ..ad_hoc(date)
-            })
-            .await
-            .unwrap();
+        let output = office.pick(of_slot(slot, ad_hoc(date))).await.unwrap();
         assert_eq!(output.status, Status::Skipped, "{date}");
         assert_eq!(output.reason.as_deref(), Some(reason));
         assert_eq!(output.day, None);
@@ -769,10 +750,7 @@ async fn what_an_operator_has_set_for_a_slot_counts_before_the_calendar() {
         // Whoever enters again gets the same.
         assert_eq!(office.pick(ad_hoc(date)).await.unwrap(), picked);
     }
-    let second = Input {
-        slot: 2,
-        ..ad_hoc("2026-10-30")
-    };
+    let second = of_slot(2, ad_hoc("2026-10-30"));
     let picked = office.pick(second).await.unwrap();
     assert_eq!(picked.day.unwrap().name, "National Candy Corn Day");
 }
@@ -812,62 +790,79 @@ async fn of_many_executions_at_once_one_holds_the_slot() {
 }
 
 #[tokio::test]
-async fn input_that_cannot_be_worked_on_names_what_is_wrong_and_claims_nothing() {
+async fn an_invalid_input_is_rejected_with_what_to_fix_and_claims_nothing() {
     let office = Office::new().await.unwrap();
     let time = "2026-10-30T11:50:00Z";
-    let bot = |bot: &str| Input {
-        bot: bot.to_owned(),
-        ..scheduled(time)
-    };
-    let slot = |slot| Input {
-        slot,
-        ..scheduled(time)
-    };
     let long = "b".repeat(65);
-    for (input, says) in [
-        (bot(""), "folder in bots/"),
+    let bot = |bot: &str| json!({"bot": bot, "slot": 1, "scheduledTime": time});
+    let slot = |slot: Value| json!({"bot": BOT, "slot": slot, "scheduledTime": time});
+    for (mut payload, message) in [
+        (bot(""), "`bot` must be the name of a folder in bots/"),
         (bot("../spooky-days"), "folder in bots/"),
         (bot("Spooky"), "folder in bots/"),
         (bot("spooky-days#2026"), "folder in bots/"),
         (bot(&long), "folder in bots/"),
-        (bot("nobody"), "there is no bot \"nobody\""),
-        (slot(0), "slot is 0; the first slot is 1"),
-        (slot(-1), "slot is -1; the first slot is 1"),
-        (slot(i64::MAX), "the first slot is 1"),
+        (bot("missing"), "there is no bot \"missing\""),
+        (slot(json!(0)), "the first slot is 1 (got 0)"),
+        (slot(json!(-1)), "the first slot is 1 (got -1)"),
+        (slot(json!(i64::MAX)), "the first slot is 1"),
         (
-            Input {
-                date: Some("2026-10-30".to_owned()),
-                ..scheduled(time)
-            },
-            "give scheduledTime or date, not both",
+            json!({"bot": BOT, "slot": 1, "scheduledTime": time, "date": "2026-10-30"}),
+            "both given",
         ),
         (
-            Input {
-                scheduled_time: None,
-                ..scheduled(time)
-            },
-            "neither scheduledTime nor date",
+            json!({"bot": BOT, "slot": 1}),
+            "neither `scheduledTime` nor `date`",
         ),
         (
-            scheduled("<aws.scheduler.scheduled-time>"),
-            "only EventBridge Scheduler does",
+            json!({"bot": BOT, "slot": 4, "date": "2026-10-30", "at": "slot"}),
+            "has no slot 4 to wait for",
         ),
-        (scheduled(""), "scheduledTime \"\" is no time such as"),
-        (scheduled("yesterday\nat noon"), "is no time such as"),
-        (scheduled("2026-10-30"), "is no time such as"),
-        (scheduled("2026-10-30T12:00:00"), "is no time such as"),
-        (scheduled("2026-13-30T12:00:00Z"), "is no time such as"),
-        (scheduled("2026-10-30T25:00:00Z"), "is no time such as"),
-        (ad_hoc(""), "date \"\" is no date such as 2026-10-30"),
-        (ad_hoc("2026-02-29"), "is no date such as 2026-10-30"),
-        (ad_hoc("30.10.2026"), "is no date such as 2026-10-30"),
-        (ad_hoc("today"), "is no date such as 2026-10-30"),
     ] {
-        let (name, message) = office.refused(input.clone()).await;
-        assert_eq!(name, "InvalidInput", "{input:?}: {message}");
-        assert!(message.contains(says), "{input:?}: {message}");
+        payload["execution"] = RUN.into();
+        let (name, error) = match read::<Input, Error>(payload.clone()) {
+            Ok(input) => office.refused(input).await,
+            Err(error) => told(error),
+        };
+        assert_eq!(name, "InvalidInput", "{payload}: {error}");
+        assert!(error.contains(message), "{payload}: {error}");
     }
     assert_eq!(office.items().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_prepared_run_is_for_its_date_and_appears_at_the_time_of_its_slot() {
+    let office = Office::new().await.unwrap();
+    let input =
+        json!({"execution": RUN, "bot": BOT, "slot": 1, "date": "2026-10-30", "at": "slot"});
+    let output = office
+        .pick(read::<Input, Error>(input).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(output.slot_time, at("2026-10-30T12:00:00Z"));
+    let record = office.record(&output.post).await.unwrap().unwrap();
+    let scheduled = office
+        .pick(scheduled("2026-10-30T11:50:00Z"))
+        .await
+        .unwrap();
+    assert_eq!(scheduled, output);
+    assert_eq!(
+        record.not_after,
+        at("2026-10-30T18:00:00Z").map(|last| last.as_second())
+    );
+}
+
+#[tokio::test]
+async fn a_start_with_a_lead_is_for_the_date_of_its_slot() {
+    let office = Office::new().await.unwrap();
+    // 23:50 in New York on the day before.
+    let input = json!({"execution": RUN, "bot": BOT, "slot": 1, "scheduledTime": "2026-10-30T03:50:00Z", "lead": "8h 10m"});
+    let output = office
+        .pick(read::<Input, Error>(input).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(output.post, "spooky-days/2026-10-30/1");
+    assert_eq!(output.slot_time, at("2026-10-30T12:00:00Z"));
 }
 
 #[tokio::test]
@@ -943,10 +938,7 @@ async fn a_bot_without_a_calendar_is_told_which_file_is_missing() {
     let office = Office::new().await.unwrap();
     office.put("new-bot", "bot.toml", BOT_TOML).await.unwrap();
     let (name, message) = office
-        .refused(Input {
-            bot: "new-bot".to_owned(),
-            ..ad_hoc("2026-10-30")
-        })
+        .refused(of_bot("new-bot", ad_hoc("2026-10-30")))
         .await;
     assert_eq!(name, "InvalidInput", "{message}");
     assert!(
@@ -1039,13 +1031,17 @@ fn an_input_may_have_fields_that_this_version_does_not_know() {
         "scheduledTime": Value::Null,
     }))
     .unwrap();
-    assert_eq!(input.date.as_deref(), Some("2026-10-30"));
+    assert_eq!(input.run, ad_hoc("2026-10-30").run);
 }
 
 #[tokio::test]
 async fn the_function_as_it_is_deployed_names_what_its_input_lacks() {
     let rows = [
-        (json!({}), "execution"),
+        (
+            json!({"bot": BOT, "slot": 1, "date": "2026-10-30"}),
+            "execution",
+        ),
+        (json!({}), "bot"),
         (json!(17), "input cannot be read"),
         (json!({"execution": RUN, "slot": 1}), "bot"),
         (json!({"execution": RUN, "bot": BOT}), "slot"),
@@ -1085,8 +1081,7 @@ fn without_its_environment_the_function_ends_and_names_the_variable() {
 fn dry_run(date: &str) -> Input {
     Input {
         execution: OTHER_RUN.to_owned(),
-        dry_run: Some(true),
-        ..ad_hoc(date)
+        ..dry(ad_hoc(date))
     }
 }
 
@@ -1124,10 +1119,7 @@ async fn a_dry_run_picks_what_a_real_one_would_and_claims_nothing_of_the_slot() 
 #[tokio::test]
 async fn a_scheduled_dry_run_does_not_wait_for_its_slot_and_knows_when_it_would_be_too_late() {
     let office = Office::new().await.unwrap();
-    let input = Input {
-        dry_run: Some(true),
-        ..scheduled("2026-10-30T11:50:00Z")
-    };
+    let input = dry(scheduled("2026-10-30T11:50:00Z"));
     let dry = office.pick(input).await.unwrap();
     assert_eq!(dry.slot_time, Some(now()));
     let record = office.record(&dry.post).await.unwrap().unwrap();

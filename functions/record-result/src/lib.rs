@@ -5,12 +5,12 @@ use aws_config::SdkConfig;
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::types::ExecutionStatus;
 use bot_files::Bot;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 use lambda_function::aws_error;
 use lambda_function::env;
 use lambda_function::telemetry::{Metrics, Unit};
 use notifications::{Audience, Failed, Teller, Told};
-use post::{AuditEvent, Outcome, PostId, SkipReason, is_bot_name};
+use post::{AuditEvent, ExecutionInput, Outcome, PostId, SkipReason};
 use posts_table::{Decision, Failure, Micros, Provider, Record, RunEnd, Table, Verdict};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, json};
@@ -473,7 +473,7 @@ async fn record_failure(
         recorded,
         cost_usd: 0.0,
     };
-    let input = ExecutionInput::of(&detail);
+    let input = named_input(&detail);
     let bot = match &input {
         Some(input) => bot(clients, config, &input.bot).await,
         None => Err("nobody knows which bot it is about".to_owned()),
@@ -491,10 +491,7 @@ async fn record_failure(
         error = detail.error,
         "execution failed"
     );
-    if input
-        .as_ref()
-        .is_some_and(|input| input.dry_run == Some(true))
-    {
+    if input.as_ref().is_some_and(|input| input.dry_run) {
         let recorded = match &post {
             Some(post) => clients.table().fail(post, execution, &failure).await?,
             None => false,
@@ -605,43 +602,23 @@ async fn gave_up(clients: &Clients, post: &PostId, execution: &str) -> Result<bo
         .any(|line| line.what.changes_holder() && line.details["from"] == execution))
 }
 
-/// The input of an execution, as far as it names a slot.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ExecutionInput {
-    bot: String,
-    slot: u32,
-    scheduled_time: Option<Timestamp>,
-    date: Option<Date>,
-    dry_run: Option<bool>,
+/// The input of an execution, if it names a slot.
+fn named_input(detail: &Detail) -> Option<ExecutionInput> {
+    let input: Value = serde_json::from_str(detail.input.as_deref()?).ok()?;
+    ExecutionInput::read_failed(&input).ok()
 }
 
-impl ExecutionInput {
-    fn of(detail: &Detail) -> Option<ExecutionInput> {
-        let input: ExecutionInput = serde_json::from_str(detail.input.as_deref()?).ok()?;
-        (is_bot_name(&input.bot) && input.slot > 0).then_some(input)
-    }
-}
-
-/// The slot that a failed execution was about: the one that it holds, or else what its input says.
+/// The slot that a failed execution was about: the one that it holds, or else the one that its input names.
 async fn post_of(
     clients: &Clients,
     input: &ExecutionInput,
     bot: &Result<Bot, String>,
     execution: &str,
 ) -> Result<Option<PostId>, Error> {
-    let dates: Vec<Date> = match (input.date, input.scheduled_time, bot) {
-        (Some(date), _, _) => vec![date],
-        (None, Some(at), Ok(bot)) => vec![at.to_zoned_datetime(bot.time_zone().clone()).date()],
-        // Without the bot's time zone its date is one of three, and the claim names the execution.
-        (None, Some(at), Err(_)) => {
-            let date = at.to_zoned_datetime(TimeZone::UTC).date();
-            [Some(date), date.yesterday().ok(), date.tomorrow().ok()]
-                .into_iter()
-                .flatten()
-                .collect()
-        }
-        (None, None, _) => return Ok(None),
+    let dates = match bot {
+        Ok(bot) => vec![input.date(bot.time_zone())],
+        // Without the bot's time zone there are several, and the claim names the execution.
+        Err(_) => input.possible_dates(),
     };
     let mut posts = dates.into_iter().map(|date| {
         let post = PostId {
@@ -651,8 +628,8 @@ async fn post_of(
             dry_run: None,
         };
         match input.dry_run {
-            Some(true) => post.dry_run_of(execution),
-            _ => post,
+            true => post.dry_run_of(execution),
+            false => post,
         }
     });
     for post in posts.clone() {

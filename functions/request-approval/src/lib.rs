@@ -230,7 +230,7 @@ fn approval(
         name: String,
         slot_time: Timestamp,
         time_zone: String,
-        approval: bot_files::Approval,
+        approval: bot_files::BotApproval,
     }
     let day: Day = serde_json::from_value(record.day.clone()).map_err(|e| {
         Error::Unexpected(anyhow!(e).context(format!("the pick of {post} is unreadable")))

@@ -52,7 +52,7 @@ impl Office {
         Office::with(policy(), |_| {}).await
     }
 
-    async fn with(policy: bot_files::Approval, change: impl FnOnce(&mut Value)) -> Office {
+    async fn with(policy: bot_files::BotApproval, change: impl FnOnce(&mut Value)) -> Office {
         let account = Emulator::shared().await.account();
         account.create_table("posts").await.unwrap();
         let aws = account.sdk_config().await;
@@ -189,8 +189,8 @@ impl Office {
     }
 }
 
-fn policy() -> bot_files::Approval {
-    bot_files::Approval {
+fn policy() -> bot_files::BotApproval {
+    bot_files::BotApproval {
         policy: Policy::Required,
         approvers: vec![OWNER.to_owned(), FRIEND.to_owned()],
         deadline: SignedDuration::from_hours(4),
@@ -404,7 +404,7 @@ async fn html_and_plain_text_of_a_mail_say_the_same_and_keep_user_text_as_text()
 
 #[tokio::test]
 async fn a_mail_says_what_silence_means_and_when_a_post_without_a_time_appears() {
-    let post = bot_files::Approval {
+    let post = bot_files::BotApproval {
         on_timeout: OnTimeout::Post,
         ..policy()
     };
@@ -683,7 +683,7 @@ async fn a_decision_that_is_there_is_the_answer_and_nobody_looks_after_it_any_mo
 #[tokio::test]
 async fn past_the_deadline_the_policy_decides() {
     for on_timeout in [OnTimeout::Skip, OnTimeout::Post] {
-        let policy = bot_files::Approval {
+        let policy = bot_files::BotApproval {
             on_timeout,
             ..policy()
         };
@@ -743,7 +743,7 @@ async fn decisions_close_when_the_post_would_be_too_late_and_the_reminder_comes_
         ((Some(HOUR), minutes(90)), (HOUR, None)),
     ];
     for ((not_after, reminder), (closes, reminds)) in rows {
-        let policy = bot_files::Approval {
+        let policy = bot_files::BotApproval {
             reminder,
             ..policy()
         };
@@ -929,15 +929,15 @@ async fn only_the_execution_that_holds_the_slot_may_ask() {
 
 #[tokio::test]
 async fn what_cannot_be_asked_is_invalid_input() {
-    let off = bot_files::Approval {
+    let off = bot_files::BotApproval {
         policy: Policy::Off,
         ..policy()
     };
-    let nobody = bot_files::Approval {
+    let nobody = bot_files::BotApproval {
         approvers: Vec::new(),
         ..policy()
     };
-    let rows: [(bot_files::Approval, Option<u32>, &str, &str); 6] = [
+    let rows: [(bot_files::BotApproval, Option<u32>, &str, &str); 6] = [
         (off, None, POST, "asks nobody"),
         (nobody, None, POST, "asks nobody"),
         (policy(), Some(0), POST, "round is 0; there are 1 to 4"),

@@ -247,7 +247,7 @@ impl Sweep<'_> {
             })?;
             let text = object.body.collect().await?.to_vec();
             if let Ok(read) = Bot::parse(&key, &String::from_utf8_lossy(&text)) {
-                starts.extend(read.starts(from, to)?);
+                starts.extend(read.starts(from, to));
             }
         }
         Ok(starts)

@@ -11,7 +11,7 @@ locals {
 
   # `spooky calendar schedules` writes this file for each bot after it has validated the bot's files.
   bots = {
-    for file in setunion(fileset(var.bots_directory, "*/schedules.json"), fileset(var.bots_directory, "*/generated/schedules.json")) :
+    for file in fileset(var.bots_directory, "*/generated/schedules.json") :
     split("/", file)[0] => jsondecode(file("${var.bots_directory}/${file}"))
   }
 

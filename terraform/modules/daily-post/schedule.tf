@@ -12,7 +12,7 @@ resource "aws_scheduler_schedule_group" "this" {
   lifecycle {
     precondition {
       condition     = toset(keys(local.bots)) == toset([for file in fileset(var.bots_directory, "*/bot.toml") : dirname(file)])
-      error_message = "A bot has no schedules.json: run `spooky calendar schedules --bot <bot>` and commit the file that it writes."
+      error_message = "A bot has no generated/schedules.json: run `spooky calendar schedules --bot <bot>` and commit the file that it writes."
     }
   }
 }
@@ -38,10 +38,7 @@ resource "aws_scheduler_schedule" "slot" {
     arn      = aws_sfn_state_machine.this.arn
     role_arn = aws_iam_role.service["schedules"].arn
     # Not jsonencode: it escapes < and >, and then Scheduler does not recognize its context attribute.
-    input = join("", [
-      "{\"bot\":\"${each.value.bot}\",\"slot\":${each.value.slot},\"scheduledTime\":\"<aws.scheduler.scheduled-time>\"",
-      can(each.value.lead) ? ",\"lead\":\"${each.value.lead}\"}" : "}",
-    ])
+    input = "{\"bot\":\"${each.value.bot}\",\"slot\":${each.value.slot},\"scheduledTime\":\"<aws.scheduler.scheduled-time>\",\"lead\":\"${each.value.lead}\"}"
 
     dead_letter_config {
       arn = aws_sqs_queue.schedules.arn

@@ -185,7 +185,7 @@ resource "aws_s3_object" "bot_file" {
   lifecycle {
     precondition {
       condition     = filesha256("${var.bots_directory}/${each.key}") == local.bots[each.value.bot].sha256[each.value.file]
-      error_message = "${each.key} has changed since it was validated: run `spooky calendar schedules --bot ${each.value.bot}`, which validates it and writes schedules.json, and commit both files."
+      error_message = "${each.key} has changed since it was validated: run `spooky calendar schedules --bot ${each.value.bot}`, which validates it and writes generated/schedules.json, and commit both files."
     }
   }
 

@@ -61,7 +61,7 @@ variable "log_retention_days" {
 
 variable "bots_directory" {
   type        = string
-  description = "The folder that holds one folder per bot, with bot.toml, calendar.toml and schedules.json."
+  description = "The folder that holds one folder per bot, with bot.toml, calendar.toml and generated/schedules.json."
 }
 
 variable "zips_directory" {

@@ -1,7 +1,7 @@
 //! Overrides an upcoming slot without a deployment.
 
 use anyhow::{Context, bail, ensure};
-use bot_files::{Change as Wish, Pick, check_texts};
+use bot_files::{Pick, SlotOverride, check_texts};
 use jiff::Timestamp;
 use post::{Outcome, PostId};
 use posts_table::{Change, Ledger, Operator, Override, Record};
@@ -26,7 +26,7 @@ pub struct OverrideSet {
 pub async fn apply_override(
     deployment: &Deployment,
     post: &PostId,
-    wish: Wish,
+    wish: SlotOverride,
     operator: &Operator,
 ) -> anyhow::Result<OverrideSet> {
     let mut files = files_with_overrides(deployment, post).await?;
@@ -46,7 +46,7 @@ pub async fn apply_override(
             why_not(deployment, post, current.as_deref()).await?
         );
     }
-    files.calendar.put_over(post.date, post.slot, wish);
+    files.calendar.apply_override(post.date, post.slot, wish);
     let slot = files.bot.slot(post.slot);
     Ok(OverrideSet {
         stored,
@@ -85,7 +85,9 @@ async fn files_with_overrides(deployment: &Deployment, post: &PostId) -> anyhow:
     for over in deployment.table.overrides_on(&post.bot, post.date).await? {
         if over.post != post.to_string() {
             let slot = over.slot()?;
-            files.calendar.put_over(post.date, slot, wish_of(over));
+            files
+                .calendar
+                .apply_override(post.date, slot, wish_of(over));
         }
     }
     Ok(files)
@@ -94,7 +96,7 @@ async fn files_with_overrides(deployment: &Deployment, post: &PostId) -> anyhow:
 fn check_slot(
     files: &BotFiles,
     post: &PostId,
-    wish: &Wish,
+    wish: &SlotOverride,
     record: Option<&Record>,
 ) -> anyhow::Result<()> {
     let today = files.today();
@@ -105,7 +107,7 @@ fn check_slot(
         post.date,
         post.bot
     );
-    if let Some(why) = files.calendar.cannot_put_over(post.date, post.slot, wish) {
+    if let Some(why) = files.calendar.check_override(post.date, post.slot, wish) {
         bail!("nothing was set: {why}");
     }
     Ok(())
@@ -115,9 +117,9 @@ async fn check_texts_of(
     deployment: &Deployment,
     files: &BotFiles,
     post: &PostId,
-    wish: &Wish,
+    wish: &SlotOverride,
 ) -> anyhow::Result<()> {
-    let Wish::Texts { name, caption, .. } = wish else {
+    let SlotOverride::Texts { name, caption, .. } = wish else {
         return Ok(());
     };
     if let Some(name) = name {
@@ -139,10 +141,10 @@ async fn check_texts_of(
 async fn check_record(
     deployment: &Deployment,
     post: &PostId,
-    wish: &Wish,
+    wish: &SlotOverride,
     record: &Record,
 ) -> anyhow::Result<()> {
-    let is_skip = matches!(wish, Wish::Skip(_));
+    let is_skip = matches!(wish, SlotOverride::Skip(_));
     if is_skip && (record.outcome.is_some() || record.failure.is_some()) {
         bail!("nothing was set: {post} {}", slot_summary(Some(record)));
     }
@@ -156,7 +158,7 @@ async fn check_record(
     Ok(())
 }
 
-fn stored_override(post: &PostId, wish: &Wish, operator: &Operator) -> Override {
+fn stored_override(post: &PostId, wish: &SlotOverride, operator: &Operator) -> Override {
     let mut over = Override {
         post: post.to_string(),
         by: operator.by.clone(),
@@ -164,8 +166,8 @@ fn stored_override(post: &PostId, wish: &Wish, operator: &Operator) -> Override 
         ..Override::default()
     };
     match wish {
-        Wish::Skip(reason) => over.skip = Some(reason.clone()),
-        Wish::Texts {
+        SlotOverride::Skip(reason) => over.skip = Some(reason.clone()),
+        SlotOverride::Texts {
             name,
             scene,
             caption,
@@ -178,10 +180,10 @@ fn stored_override(post: &PostId, wish: &Wish, operator: &Operator) -> Override 
     over
 }
 
-fn wish_of(over: Override) -> Wish {
+fn wish_of(over: Override) -> SlotOverride {
     match over.skip {
-        Some(reason) => Wish::Skip(reason),
-        None => Wish::Texts {
+        Some(reason) => SlotOverride::Skip(reason),
+        None => SlotOverride::Texts {
             name: over.name,
             scene: over.scene,
             caption: over.caption,
@@ -192,7 +194,7 @@ fn wish_of(over: Override) -> Wish {
 /// What a slot posts according to these files.
 fn gets(files: &BotFiles, post: &PostId) -> String {
     match files.calendar.pick(post.date, post.slot) {
-        Pick::Day(day) => day.name,
+        Pick::Observance(day) => day.name,
         Pick::Nothing { reason, .. } => reason,
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_sfn::{
 };
 use bot_files::Bot;
 use jiff::{SignedDuration, Timestamp};
-use post::{Outcome, PostId};
+use post::{ExecutionInput, Outcome, PostId, When};
 use posts_table::{Change, Ledger, Operator, Record, prices};
 use serde::Serialize;
 use serde_json::Value;
@@ -403,34 +403,28 @@ pub async fn post_of_run(deployment: &Deployment, run: &Run) -> anyhow::Result<O
 
 /// The post that an execution's input names.
 async fn post_of(deployment: &Deployment, input: &Value) -> anyhow::Result<Option<PostId>> {
-    let (Some(bot), Some(slot)) = (input["bot"].as_str(), input["slot"].as_u64()) else {
+    let Ok(input) = ExecutionInput::read_failed(input) else {
         return Ok(None);
     };
     ensure!(
-        input["dryRun"] != true,
+        !input.dry_run,
         "a dry run claims no slot and cannot be redriven; type `spooky run --dry-run` for another dry run"
     );
-    let date = match (input["date"].as_str(), input["scheduledTime"].as_str()) {
-        (Some(date), _) => date.parse().ok(),
-        (None, Some(time)) => match time.parse::<Timestamp>() {
-            Ok(at) => {
-                // Only parsed and not checked: an invalid file can be why the run failed.
-                let text = deployment.bot_file(bot, "bot.toml").await?;
-                let bot = Bot::parse(&format!("{bot}/bot.toml"), &text)?;
-                Some(at.to_zoned_datetime(bot.time_zone().clone()).date())
-            }
-            Err(_) => None,
-        },
-        (None, None) => None,
+    let date = match input.when {
+        When::Date { date, .. } => date,
+        When::Scheduled { .. } => {
+            // Only parsed and not checked: an invalid file can be why the run failed.
+            let text = deployment.bot_file(&input.bot, "bot.toml").await?;
+            let bot = Bot::parse(&format!("{}/bot.toml", input.bot), &text)?;
+            input.date(bot.time_zone())
+        }
     };
-    Ok(date
-        .zip(u32::try_from(slot).ok())
-        .map(|(date, slot)| PostId {
-            bot: bot.to_owned(),
-            date,
-            slot,
-            dry_run: None,
-        }))
+    Ok(Some(PostId {
+        bot: input.bot,
+        date,
+        slot: input.slot,
+        dry_run: None,
+    }))
 }
 
 #[cfg(test)]

@@ -403,7 +403,7 @@ async fn a_run_that_failed_after_its_end_was_written_tells_its_end() {
 async fn where_bot_toml_cannot_be_read_somebody_else_is_told_why() {
     let archive = Archive::new().await.unwrap();
     archive
-        .put_bot("[notices]\nto = [\"a@example.org\"]")
+        .put_bot("[notifications]\nto = [\"a@example.org\"]")
         .await
         .unwrap();
     let run = archive.run("a");

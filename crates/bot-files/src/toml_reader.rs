@@ -1,4 +1,4 @@
-//! Walks a TOML document by hand, so that every problem has its line and one pass finds them all.
+//! Reads a TOML document value by value, so that every problem has its line and one pass finds them all.
 
 use toml::{
     Spanned,
@@ -7,7 +7,10 @@ use toml::{
 
 use crate::{Problem, Problems};
 
-/// A file being read, and what was found wrong with it so far.
+/// The name of the section that is the whole file.
+const FILE: &str = "the file";
+
+/// A file, and the problems found in it so far.
 pub(crate) struct Reader<'a> {
     file: &'a str,
     text: &'a str,
@@ -22,7 +25,7 @@ pub(crate) struct Section<'a> {
     table: &'a DeTable<'a>,
     /// Where to point when a key is missing.
     pub(crate) line: usize,
-    /// How the section is called in messages, such as `[picture]`.
+    /// The section's name in messages, such as `[picture]`.
     name: &'static str,
 }
 
@@ -54,20 +57,16 @@ impl<'a> Reader<'a> {
             Ok(table) => Some(table),
             Err(error) => {
                 let line = error.span().map_or(1, |span| self.line(span.start));
-                let (what, fix) = match error.message() {
-                    "duplicate key" => (
-                        "the key of this line is there twice".to_owned(),
-                        "keep one, with everything in it".to_owned(),
-                    ),
-                    message => {
-                        let excerpt = self.text.lines().nth(line - 1).unwrap_or_default().trim();
-                        (
-                            format!("this is not TOML: {}", one_line(message)),
-                            format!("mend the line \"{excerpt}\""),
-                        )
-                    }
-                };
-                self.problem(line, what, fix);
+                if error.message() == "duplicate key" {
+                    self.problem(line, "this key is set twice; keep one of the two");
+                } else {
+                    let excerpt = self.text.lines().nth(line - 1).unwrap_or_default().trim();
+                    let message = one_line(error.message());
+                    self.problem(
+                        line,
+                        format!("invalid TOML: {message}; fix the line `{excerpt}`"),
+                    );
+                }
                 None
             }
         }
@@ -77,12 +76,12 @@ impl<'a> Reader<'a> {
         self.lines.partition_point(|start| *start <= offset)
     }
 
-    pub(crate) fn problem(&mut self, line: usize, what: impl Into<String>, fix: impl Into<String>) {
+    /// Records a problem: what is wrong, then what to do.
+    pub(crate) fn problem(&mut self, line: usize, message: impl Into<String>) {
         self.problems.push(Problem {
             file: self.file.to_owned(),
             line,
-            what: what.into(),
-            fix: fix.into(),
+            message: message.into(),
         });
     }
 
@@ -95,14 +94,26 @@ impl<'a> Reader<'a> {
         Problems(self.problems)
     }
 
-    /// The whole file as a section, with the only keys it may have.
-    pub(crate) fn root(&mut self, table: &'a Spanned<DeTable<'a>>, known: &[&str]) -> Section<'a> {
+    /// The whole file as a section, with the only keys it may have, and the former names of some of them.
+    pub(crate) fn root(
+        &mut self,
+        table: &'a Spanned<DeTable<'a>>,
+        known: &[&str],
+        renamed: &[(&str, &str)],
+    ) -> Section<'a> {
         let section = Section {
             table: table.get_ref(),
             line: 1,
-            name: "the file",
+            name: FILE,
         };
-        self.refuse_unknown(section, known);
+        for (old, new) in renamed {
+            if let Some(value) = self.get(section, old) {
+                let message = format!("`[{old}]` is now called `[{new}]`; rename the section");
+                self.problem(value.line, message);
+            }
+        }
+        let former: Vec<&str> = renamed.iter().map(|(old, _)| *old).collect();
+        self.refuse_unknown(section, known, &former);
         section
     }
 
@@ -114,14 +125,14 @@ impl<'a> Reader<'a> {
         known: &[&str],
     ) -> Option<Section<'a>> {
         let section = self.table(value, name)?;
-        self.refuse_unknown(section, known);
+        self.refuse_unknown(section, known, &[]);
         Some(section)
     }
 
-    /// A value as a section whose keys are the writer's own.
+    /// A value as a section with any keys.
     pub(crate) fn table(&mut self, value: Value<'a>, name: &'static str) -> Option<Section<'a>> {
         let Some(table) = value.value.as_table() else {
-            self.wrong_type(value, name, "a table");
+            self.must_be(value, name, "a table");
             return None;
         };
         Some(Section {
@@ -131,19 +142,17 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn refuse_unknown(&mut self, section: Section<'a>, known: &[&str]) {
+    fn refuse_unknown(&mut self, section: Section<'a>, known: &[&str], former: &[&str]) {
         for (key, value) in self.entries(section) {
-            if !known.contains(&key) {
-                let fix = match nearest(key, known.iter().copied()) {
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None => format!("remove it, or use one of {}", known.join(", ")),
-                };
-                self.problem(
-                    value.line,
-                    format!("{} has no key \"{key}\"", section.name),
-                    fix,
-                );
+            if known.contains(&key) || former.contains(&key) {
+                continue;
             }
+            let fix = match nearest(key, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("remove it, or use one of {}", known.join(", ")),
+            };
+            let place = section.place();
+            self.problem(value.line, format!("unknown key `{key}`{place}; {fix}"));
         }
     }
 
@@ -182,10 +191,10 @@ impl<'a> Reader<'a> {
     ) -> Option<Value<'a>> {
         let value = self.get(section, key);
         if value.is_none() {
+            let place = section.place();
             self.problem(
                 section.line,
-                format!("{} has no \"{key}\"", section.name),
-                format!("add {key} = {example}"),
+                format!("`{key}` is missing{place}; add `{key} = {example}`"),
             );
         }
         value
@@ -199,7 +208,7 @@ impl<'a> Reader<'a> {
         of: &str,
     ) -> Option<Vec<Value<'a>>> {
         let Some(array) = value.value.as_array() else {
-            self.wrong_type(value, key, &format!("a list of {of}"));
+            self.must_be(value, key, &format!("a list of {of}"));
             return None;
         };
         Some(
@@ -213,20 +222,17 @@ impl<'a> Reader<'a> {
         )
     }
 
-    /// A text with something in it.
-    pub(crate) fn text(&mut self, value: Value<'a>, key: &str) -> Option<String> {
+    /// A text that is not empty.
+    pub(crate) fn text(&mut self, value: Value<'a>, name: &str) -> Option<String> {
         match value.value.as_str() {
             Some(text) if text.trim().is_empty() => {
-                self.problem(
-                    value.line,
-                    format!("{key} is empty"),
-                    "write something, or remove it",
-                );
+                let message = format!("{} is empty; write a text, or remove it", label(name));
+                self.problem(value.line, message);
                 None
             }
             Some(text) => Some(text.trim().to_owned()),
             None => {
-                self.wrong_type(value, key, "text in quotes");
+                self.must_be(value, name, "text in quotes");
                 None
             }
         }
@@ -235,7 +241,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn truth(&mut self, value: Value<'a>, key: &str) -> Option<bool> {
         let truth = value.value.as_bool();
         if truth.is_none() {
-            self.wrong_type(value, key, "true or false");
+            self.must_be(value, key, "true or false");
         }
         truth
     }
@@ -253,7 +259,7 @@ impl<'a> Reader<'a> {
             .and_then(|n| u32::from_str_radix(n.as_str(), n.radix()).ok());
         let number = number.filter(|n| range.contains(n));
         if number.is_none() {
-            self.wrong_type(
+            self.must_be(
                 value,
                 key,
                 &format!("a whole number from {} to {}", range.start(), range.end()),
@@ -262,17 +268,36 @@ impl<'a> Reader<'a> {
         number
     }
 
-    pub(crate) fn wrong_type(&mut self, value: Value<'a>, key: &str, wanted: &str) {
-        let found = match value.value {
+    /// Records that a value is not what it must be.
+    pub(crate) fn must_be(&mut self, value: Value<'a>, name: &str, wanted: &str) {
+        let got = match value.value {
             DeValue::String(text) => format!("\"{text}\""),
             DeValue::Integer(number) => number.to_string(),
-            other => format!("of the type {}", other.type_str()),
+            DeValue::Float(number) => number.to_string(),
+            DeValue::Boolean(truth) => truth.to_string(),
+            DeValue::Array(_) => "an array".to_owned(),
+            other => format!("a {}", other.type_str()),
         };
-        self.problem(
-            value.line,
-            format!("{key} is {found}"),
-            format!("make it {wanted}"),
-        );
+        let message = format!("{} must be {wanted} (got {got})", label(name));
+        self.problem(value.line, message);
+    }
+}
+
+impl Section<'_> {
+    /// Where a key of this section is, for a message; nothing for a key of the file itself.
+    fn place(&self) -> String {
+        match self.name {
+            FILE => String::new(),
+            name => format!(" in {name}"),
+        }
+    }
+}
+
+/// A key in backticks; a description such as `a weekday` as it is.
+fn label(name: &str) -> String {
+    match name.contains(' ') {
+        true => name.to_owned(),
+        false => format!("`{name}`"),
     }
 }
 
