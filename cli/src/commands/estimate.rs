@@ -19,7 +19,8 @@ const FUNCTIONS: &str = include_str!("../../../functions/functions.json");
 const DEFINITION: &str = include_str!("../../../statemachine/daily-post.asl.json");
 
 /// What terraform/modules/daily-post makes of these, whatever runs.
-const SECRETS: f64 = 3.0;
+const SHARED_SECRETS: f64 = 2.0;
+const SECRETS_PER_BOT: f64 = 1.0;
 const KEYS: f64 = 1.0;
 const ALARMS: f64 = 8.0;
 const DASHBOARDS: f64 = 1.0;
@@ -151,9 +152,10 @@ fn lines(prices: &Prices) -> anyhow::Result<Vec<Line>> {
         serde_json::from_str(DEFINITION).context("reading daily-post.asl.json")?;
     let mut lines = Vec::new();
     let (mut runs, mut posts, mut mails) = (0.0, 0.0, 0.0);
-    for bot in bots()? {
-        let files = BotFiles::from_folder(&bots_directory(), &bot)?;
-        let month = Month::of(&bot, &files)?;
+    let bots = bots()?;
+    for bot in &bots {
+        let files = BotFiles::from_folder(&bots_directory(), bot)?;
+        let month = Month::of(bot, &files)?;
         runs += month.runs;
         posts += month.posts;
         // Whoever approves gets a mail and a reminder for each post; whoever gets notices, one a run.
@@ -207,7 +209,11 @@ fn lines(prices: &Prices) -> anyhow::Result<Vec<Line>> {
             "reads from the table",
             runs * READS_PER_RUN + WATCHDOG_RUNS * READS_PER_WATCHDOG_RUN,
         ),
-        ("secrets", "secrets", SECRETS),
+        (
+            "secrets",
+            "secrets",
+            SHARED_SECRETS + SECRETS_PER_BOT * bots.len() as f64,
+        ),
         ("keys", "encryption keys", KEYS),
         (
             "alarms",
