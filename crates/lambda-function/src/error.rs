@@ -15,7 +15,8 @@ impl std::fmt::Display for UnreadableInput {
 /// Makes an enum the error type of a function.
 ///
 /// The identifier of a variant is the error name that Step Functions sees; the message, on one line, is the cause.
-/// The enum derives `strum::IntoStaticStr` and `strum::VariantNames`.
+/// The enum derives `strum::IntoStaticStr` and `strum::VariantNames`. A name without an entry in the catalog
+/// ([`post::ErrorName`]) does not compile.
 ///
 /// The lines name the errors that `?` converts, and the variant that each becomes.
 /// `A or B` is `A` if the error is transient (its `is_transient()` is true, so that a retry can succeed) and `B` if
@@ -40,6 +41,8 @@ impl std::fmt::Display for UnreadableInput {
 #[macro_export]
 macro_rules! function_error {
     ($error:ident { $($source:ty => $variant:ident $(or $other:ident)?),* $(,)? }) => {
+        const _: () = $crate::assert_cataloged(<$error as ::strum::VariantNames>::VARIANTS);
+
         impl From<$error> for $crate::Diagnostic {
             fn from(error: $error) -> $crate::Diagnostic {
                 $crate::Diagnostic {
