@@ -69,7 +69,7 @@ fn parse(arguments: &[String]) -> Result<(), clap::Error> {
         let words: Vec<&str> = words.chain(more.iter().copied()).collect();
         Cli::command().try_get_matches_from(words).map(drop)
     };
-    typed(&[]).or_else(|error| typed(&["--by", "somebody"]).map_err(|_| error))
+    typed(&[]).or_else(|error| typed(&["--by", "someone"]).map_err(|_| error))
 }
 
 #[test]

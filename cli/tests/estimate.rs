@@ -1,4 +1,4 @@
-//! `spooky estimate`, as a person runs it, against sums that are made here anew.
+//! `spooky estimate`, compared with sums that this test computes independently.
 
 use std::process::Command;
 

@@ -228,7 +228,7 @@ fn the_wait_for_an_approval_is_longer_than_any_deadline_and_the_execution_longer
     assert_eq!(state["Catch"][0]["Next"], "RequestApproval");
     let whole = definition["TimeoutSeconds"].as_i64().unwrap();
     assert!(whole > i64::from(posts_table::MAX_ROUNDS) * wait);
-    // The token goes where the approval is, and only while nobody has decided.
+    // The token is stored in the approval's item, and only while there is no decision.
     let arguments = &state["Arguments"];
     assert_eq!(
         arguments["ConditionExpression"],

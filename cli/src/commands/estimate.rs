@@ -158,7 +158,7 @@ fn lines(prices: &Prices) -> anyhow::Result<Vec<Line>> {
         let month = Month::of(bot, &files)?;
         runs += month.runs;
         posts += month.posts;
-        // Whoever approves gets a mail and a reminder for each post; whoever gets notices, one a run.
+        // Each approver receives an email and a reminder per post; each recipient of notifications, one per run.
         mails += month.posts * 2.0 * files.bot.approval.approvers.len() as f64
             + month.runs * files.bot.notifications.to.len() as f64;
         let picture = &files.bot.picture;

@@ -1,5 +1,6 @@
-//! The stack that Terraform deploys, unchanged, on the emulator with its policies in force: a whole day runs on it,
-//! each function has the rights of docs/rights.md and no others, nothing drifts, and nothing is left of it in the end.
+//! Applies the unchanged Terraform stack to the emulator, which evaluates its policies. A slot runs on it from start to
+//! post, each function has exactly the permissions of docs/rights.md, a second plan changes nothing, and a destroy leaves
+//! nothing behind.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 
@@ -18,11 +19,11 @@ use serde_json::{Value, json};
 
 use terraform::Terraform;
 
-/// What the environment dev is called.
+/// The name of the deployment in the environment dev.
 const PREFIX: &str = "daily-post-dev";
 
-/// Something that a person reads, whether the test passes or fails.
-fn say(line: &str) {
+/// Prints a line whether the test passes or fails.
+fn print(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 
@@ -37,7 +38,7 @@ struct Stack {
 }
 
 impl Stack {
-    /// Applies the environment dev to an emulator of its own; `None` where Terraform or its provider is not to be had.
+    /// Starts an emulator for this test. `None` if Terraform or its AWS provider is not installed.
     async fn new() -> Option<Stack> {
         let openai = openai::start(openai::Options {
             port: 0,
@@ -58,7 +59,7 @@ impl Stack {
             directory: None,
         });
         let x = x.await.unwrap();
-        // The emulator hands its environment to the functions: so they find the stand-ins, and the stack stays as it is.
+        // The emulator passes its environment to the functions, so they find the fakes without a change to the stack.
         let environment = [
             ("AUTH", "true".to_owned()),
             ("OPENAI_BASE_URL", openai.base_url()),
@@ -72,7 +73,7 @@ impl Stack {
             ..Options::default()
         });
         let ministack = ministack.await.unwrap();
-        // The one account in which the emulator finds an HTTP API.
+        // The only account in which the emulator finds an HTTP API.
         let account = ministack.account_named(0);
         let aws = account.sdk_config().await;
         let terraform = Terraform::new(ministack.url(), &aws).await?;
@@ -105,9 +106,9 @@ impl Stack {
         }
     }
 
-    /// The emulator speaks no TLS. So the buckets' policies have to refuse the functions everything, which is looked
-    /// at, and then have to go, or nothing else could be seen.
-    async fn take_away_what_demands_tls(&self) {
+    /// The emulator has no TLS. So the bucket policies deny every request, which this confirms; then it deletes the policies,
+    /// so that the test can continue.
+    async fn delete_the_bucket_policies_that_require_tls(&self) {
         let pick_day = rights::assume(&self.aws, "pick-day").await;
         let s3 = aws_sdk_s3::Client::new(&pick_day);
         let root = aws_sdk_s3::Client::new(&self.aws);
@@ -129,9 +130,10 @@ impl Stack {
         get().await.unwrap();
     }
 
-    /// The emulator asks for two rights on everything, which no function has: to send mails, and to answer a task
-    /// token. So it has to refuse, and gives what it asks for to those that have the right on what is ours.
-    async fn give_what_the_emulator_asks_for(&self) {
+    /// The emulator requires two permissions, to send email and to answer a task token, on all resources, which no
+    /// function has. So it denies the calls, which this confirms; then it grants the permissions to the functions that have
+    /// them on the resources of the deployment.
+    async fn grant_what_the_emulator_requires(&self) {
         for function in ["record-result", "request-approval", "watchdog"] {
             let aws = rights::assume(&self.aws, function).await;
             let send = aws_sdk_sesv2::Client::new(&aws).send_email();
@@ -145,7 +147,7 @@ impl Stack {
         for function in ["review", "watchdog"] {
             let aws = rights::assume(&self.aws, function).await;
             let answer = aws_sdk_sfn::Client::new(&aws).send_task_success();
-            let answer = answer.task_token("nobody's").output("{}").send();
+            let answer = answer.task_token("unknown").output("{}").send();
             let refused = format!("{:?}", answer.await.unwrap_err());
             assert!(
                 refused.contains("not authorized to perform: states:SendTaskSuccess"),
@@ -155,7 +157,7 @@ impl Stack {
         }
     }
 
-    /// Gives a function a right on everything.
+    /// Grants a function an action on all resources.
     async fn allow(&self, function: &str, action: &str) {
         let policy = json!({
             "Version": "2012-10-17",
@@ -168,7 +170,7 @@ impl Stack {
             ("PolicyName", &action.replace(':', "-")),
             ("PolicyDocument", &policy.to_string()),
         ];
-        // The emulator takes the account from here, and checks nothing else.
+        // The emulator reads only the account from this header.
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={}/20261125/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0",
             self.account.id()
@@ -181,7 +183,7 @@ impl Stack {
         assert!(answer.status().is_success(), "{answer:?}");
     }
 
-    /// What Scheduler would start a slot with at this time.
+    /// The input with which Scheduler starts a slot at this time.
     async fn scheduled(&self, name: &str, time: &str) -> Value {
         let scheduler = aws_sdk_scheduler::Client::new(&self.aws);
         let schedule = scheduler.get_schedule().group_name(PREFIX).name(name);
@@ -223,10 +225,10 @@ impl Stack {
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        panic!("{execution} does not end");
+        panic!("{execution} is still running");
     }
 
-    /// The link of the mail that asks for an approval.
+    /// The link in the approval email of an execution.
     async fn link(&self, execution: &str) -> String {
         let sfn = aws_sdk_sfn::Client::new(&self.aws);
         for _ in 0..1200 {
@@ -243,10 +245,10 @@ impl Stack {
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
-        panic!("has no approval");
+        panic!("{execution} sent no approval email");
     }
 
-    /// Types a command of an operator's, and gives what it answers.
+    /// Runs an operator's command and returns its JSON.
     async fn spooky(&self, arguments: &[&str]) -> Value {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_spooky"));
         command.args(["--env", "dev"]).args(arguments).arg("--json");
@@ -260,13 +262,13 @@ impl Stack {
         ] {
             command.env(name, value);
         }
-        let said = command.env_remove("AWS_PROFILE").output().await.unwrap();
+        let output = command.env_remove("AWS_PROFILE").output().await.unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(said.status.success(), "{}", text(&said.stderr));
-        serde_json::from_slice(&said.stdout).unwrap()
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Approves on the page, through the HTTP API.
+    /// Approves on the approval page, through the HTTP API.
     async fn approve(&self, link: &str) {
         let url: reqwest::Url = link.parse().unwrap();
         let port = url.port().unwrap();
@@ -287,26 +289,27 @@ impl Stack {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_stack_as_it_is_deployed_runs_a_day_with_the_rights_of_the_table_and_leaves_nothing() {
+async fn the_deployed_stack_posts_with_the_permissions_of_docs_rights_and_a_destroy_leaves_nothing()
+{
     let Some(stack) = Stack::new().await else {
-        say(
-            "\nNOT PROVEN: Terraform or its AWS provider is not to be had here, so the stack was not applied.\n",
+        print(
+            "\nNOT TESTED: the stack was not applied, because Terraform or its AWS provider is not installed.\n",
         );
         return;
     };
     let applied = stack.terraform.apply().await;
 
-    // A second plan has nothing to change but what the emulator does not tell.
+    // A second plan changes nothing, apart from attributes that the emulator does not return.
     let drift = stack.terraform.drift().await;
     assert_eq!(drift, Vec::<String>::new());
-    rights::hold_the_table_against_the_policies(&stack.terraform.state().await);
-    rights::hold_what_the_emulator_does_not_enforce(&stack.terraform.state().await);
+    rights::compare_the_table_with_the_policies(&stack.terraform.state().await);
+    rights::check_what_the_emulator_does_not_enforce(&stack.terraform.state().await);
 
     stack.put_secrets().await;
-    stack.take_away_what_demands_tls().await;
-    stack.give_what_the_emulator_asks_for().await;
+    stack.delete_the_bucket_policies_that_require_tls().await;
+    stack.grant_what_the_emulator_requires().await;
 
-    // A whole day: long ahead, since a slot that is over is too late.
+    // A slot in the future: an execution of a past slot is too late to post.
     let input = stack
         .scheduled("daily-post-dev-spooky-days-1", "2027-10-29T10:00:00Z")
         .await;
@@ -334,7 +337,7 @@ async fn the_stack_as_it_is_deployed_runs_a_day_with_the_rights_of_the_table_and
     );
     assert!(month.await.unwrap().total.committed.0 > 0);
 
-    // A dry run goes through all of it, and nothing is asked of X, OpenAI or a person.
+    // A dry run goes through every state and sends no request to X or OpenAI, and no email.
     let mails = stack.account.mails().await.unwrap().len();
     let input = json!({"bot": "spooky-days", "slot": 1, "date": "2027-10-29", "dryRun": true});
     let (status, output) = stack.ended(&stack.start(&input).await).await;
@@ -345,38 +348,38 @@ async fn the_stack_as_it_is_deployed_runs_a_day_with_the_rights_of_the_table_and
     assert_eq!(stack.openai.requests().len(), 1);
     assert_eq!(stack.account.mails().await.unwrap().len(), mails);
 
-    // What an operator looks at after a deployment, and the way back.
+    // The commands that an operator runs after a deployment, and a deletion.
     let doctor = stack.spooky(&["doctor"]).await;
     assert_eq!(doctor["failed"], 0, "{doctor}");
     let name = post.to_string();
     let deleted = stack
-        .spooky(&["delete", &name, "--yes", "--reason", "the proof"])
+        .spooky(&["delete", &name, "--yes", "--reason", "end of the test"])
         .await;
     assert_eq!(deleted["id"], tweets[0].id, "{deleted}");
     assert!(stack.x.tweets()[0].deleted_at.is_some());
 
-    // A failure is recorded by the rule, and told.
+    // The rule records a failure, and record-result sends a notification.
     let execution = stack
-        .start(&json!({"bot": "nobody", "slot": 1, "date": "2027-10-29"}))
+        .start(&json!({"bot": "unknown-bot", "slot": 1, "date": "2027-10-29"}))
         .await;
     let (status, _) = stack.ended(&execution).await;
     assert!(
         status.starts_with("FAILED") && status.contains("InvalidInput"),
         "{status}"
     );
-    let told = async || {
+    let notified = async || {
         let mails = stack.account.mails().await.unwrap();
         mails.iter().any(|mail| mail.to == ["alerts@example.org"])
     };
     for _ in 0..1200 {
-        if told().await {
+        if notified().await {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert!(told().await, "nobody was told of the failure");
+    assert!(notified().await, "no notification of the failure was sent");
 
-    // The watchdog and its canaries, with the rights that they have.
+    // The watchdog and its probes, with the permissions of the watchdog.
     let lambda = aws_sdk_lambda::Client::new(&stack.aws);
     for (payload, wanted) in [("{}", "waiting"), ("{\"canaries\": true}", "checks")] {
         let invoke = lambda.invoke().function_name(format!("{PREFIX}-watchdog"));
@@ -391,13 +394,13 @@ async fn the_stack_as_it_is_deployed_runs_a_day_with_the_rights_of_the_table_and
         }
     }
 
-    let probed = rights::probe_every_function(&stack.aws, stack.account.id()).await;
+    let tried = rights::try_every_function(&stack.aws, stack.account.id()).await;
 
     let destroyed = stack.terraform.destroy().await;
     let left = terraform::what_is_left(&stack.aws).await;
     assert_eq!(left, BTreeMap::new());
-    say(&format!(
-        "\nThe stack: {applied}; {probed} rights tried, allowed and refused; {destroyed}.\n"
+    print(&format!(
+        "\nThe stack: {applied}; {tried} calls allowed or denied as documented; {destroyed}.\n"
     ));
     stack.ministack.stop().await.unwrap();
 }

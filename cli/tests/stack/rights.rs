@@ -1,4 +1,4 @@
-//! What each function may do, by three witnesses: docs/rights.md, the policies, and what the emulator lets it do.
+//! The permissions of each function: docs/rights.md, the policies and the emulator must agree.
 
 use std::{collections::BTreeMap, future::Future, pin::Pin};
 
@@ -24,7 +24,7 @@ const FUNCTIONS: [&str; 9] = [
     "watchdog",
 ];
 
-/// What a row of the table allows: action and resource, in its words.
+/// Action and resource of each row of the table, by function.
 type Rights = BTreeMap<String, Vec<(String, String)>>;
 
 /// The table of docs/rights.md.
@@ -35,9 +35,9 @@ fn table() -> Rights {
     let rows = document.lines().filter(|line| line.starts_with("| `"));
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let words = |cell: &str| -> Vec<String> {
+        let names = |cell: &str| -> Vec<String> {
             cell.split(", ")
-                .map(|word| word.trim_matches('`').to_owned())
+                .map(|name| name.trim_matches('`').to_owned())
                 .collect()
         };
         let [function, actions, resources, _] = cells[..] else {
@@ -45,10 +45,10 @@ fn table() -> Rights {
         };
         let function = function.trim_matches('`');
         let Some(rights) = rights.get_mut(function) else {
-            panic!("docs/rights.md: there is no function {function}");
+            panic!("docs/rights.md: unknown function {function}");
         };
-        for action in words(actions) {
-            for resource in words(resources) {
+        for action in names(actions) {
+            for resource in names(resources) {
                 rights.push((action.clone(), resource));
             }
         }
@@ -57,8 +57,8 @@ fn table() -> Rights {
     rights
 }
 
-/// An ARN in the words of the table.
-fn word(arn: &str) -> String {
+/// The name of an ARN's resource in the table.
+fn resource_name(arn: &str) -> String {
     let images = format!("arn:aws:s3:::{PREFIX}-000000000000-images");
     let bot_files = format!("arn:aws:s3:::{PREFIX}-000000000000-bot-files");
     let after = |prefix: &str| arn.rsplit_once(prefix).map(|(_, rest)| rest.to_owned());
@@ -96,13 +96,14 @@ fn texts(value: &Value) -> Vec<String> {
     }
 }
 
-/// What a policy allows, in the words of the table, without its log and its traces, which every function has.
+/// Action and resource of each statement of a policy, named as in the table, without logs and traces, which every function
+/// may write.
 fn allowed(policy: &Value) -> Vec<(String, String)> {
     let policy: Value = serde_json::from_str(policy.as_str().unwrap()).unwrap();
     let mut rights = Vec::new();
     for statement in policy["Statement"].as_array().unwrap() {
         assert_eq!(statement["Effect"], "Allow");
-        // What every function has.
+        // Every function may write its log and its traces.
         let resources = texts(&statement["Resource"]);
         let mut actions = texts(&statement["Action"]);
         actions.sort();
@@ -128,7 +129,7 @@ fn allowed(policy: &Value) -> Vec<(String, String)> {
             assert!(!action.contains('*'), "{action}");
             for resource in texts(&statement["Resource"]) {
                 assert_ne!(resource, "*", "{action}");
-                rights.push((action.clone(), word(&resource)));
+                rights.push((action.clone(), resource_name(&resource)));
             }
         }
     }
@@ -137,8 +138,8 @@ fn allowed(policy: &Value) -> Vec<(String, String)> {
     rights
 }
 
-/// The table has each right of each policy, and no other.
-pub fn hold_the_table_against_the_policies(state: &BTreeMap<String, Value>) {
+/// The table lists exactly the permissions in the policies.
+pub fn compare_the_table_with_the_policies(state: &BTreeMap<String, Value>) {
     for (function, rights) in table() {
         let address = format!("module.function[\"{function}\"].aws_iam_role_policy.this");
         assert_eq!(
@@ -146,7 +147,7 @@ pub fn hold_the_table_against_the_policies(state: &BTreeMap<String, Value>) {
             allowed(&state[&address]["policy"]),
             "docs/rights.md: {function}"
         );
-        // There is no second policy that nobody looks at.
+        // The role has no other policy.
         let role = format!("{PREFIX}-{function}");
         let policies = state.iter().filter(|(address, values)| {
             address.contains("aws_iam_") && values["role"].as_str() == Some(&role)
@@ -155,8 +156,8 @@ pub fn hold_the_table_against_the_policies(state: &BTreeMap<String, Value>) {
     }
 }
 
-/// What only AWS enforces: who may use which role, and what the two roles may do that are no functions'.
-pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) {
+/// What only AWS enforces: the trust policies, the two roles that are not of functions, and the key policy.
+pub fn check_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) {
     let policy = |address: &str| -> Value {
         serde_json::from_str(state[address]["policy"].as_str().unwrap()).unwrap()
     };
@@ -181,7 +182,7 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
         ["lambda:InvokeFunction"]
     );
     assert_eq!(machine["Statement"].as_array().unwrap().len(), 4);
-    // Who may use the two roles: only this state machine, and only these schedules.
+    // Only this state machine and these schedules may assume the two roles.
     for (role, service, source) in [
         (
             "aws_iam_role.service[\"state-machine\"]",
@@ -208,7 +209,7 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
             .unwrap();
         assert!(arn.ends_with(&source), "{arn}");
     }
-    // Who may invoke which function from outside.
+    // Which services may invoke which function.
     for (address, function, principal) in [
         (
             "aws_lambda_permission.failed",
@@ -238,7 +239,7 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
             .unwrap()
             < 86_400
     );
-    // What the alarms listen to is what the functions write.
+    // The alarms watch the metrics that the functions write.
     for (alarm, metric) in [
         ("watchdog-silent", "WatchdogRan"),
         ("watchdog-failures", "WatchdogFailures"),
@@ -273,13 +274,13 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
         machine["logging_configuration"][0]["include_execution_data"],
         false
     );
-    // Secrets have no values here.
+    // The state contains no values of secrets.
     assert!(
         !state
             .keys()
             .any(|address| address.contains("secret_version"))
     );
-    // Neither path nor query of a link is logged.
+    // Neither the path nor the query of a link is logged.
     let format = state["aws_apigatewayv2_stage.review"]["access_log_settings"][0]["format"]
         .as_str()
         .unwrap();
@@ -300,7 +301,7 @@ pub fn hold_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>) 
     }
 }
 
-/// The rights of a function, as its role's credentials.
+/// Credentials of the function's role.
 pub async fn assume(aws: &SdkConfig, function: &str) -> SdkConfig {
     let sts = aws_sdk_sts::Client::new(aws);
     let role = format!("arn:aws:iam::000000000000:role/{PREFIX}-{function}");
@@ -320,19 +321,19 @@ pub async fn assume(aws: &SdkConfig, function: &str) -> SdkConfig {
         .build()
 }
 
-/// What AWS said to a call, if it refused it for want of a right.
-type Tried = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+/// The error of a call that was denied. A call that failed for another reason was allowed.
+type Answer = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
-/// A call, in the words of the table.
-struct Probe {
+/// A call that needs one permission of the table.
+struct Attempt {
     action: &'static str,
     resource: String,
-    call: Box<dyn Fn(&SdkConfig) -> Tried>,
+    call: Box<dyn Fn(&SdkConfig) -> Answer>,
 }
 
-macro_rules! probe {
+macro_rules! attempt {
     ($action:literal, $resource:expr, |$aws:ident| $call:expr) => {
-        Probe {
+        Attempt {
             action: $action,
             resource: $resource.into(),
             call: Box::new(move |$aws: &SdkConfig| {
@@ -340,9 +341,9 @@ macro_rules! probe {
                 Box::pin(async move {
                     match call.send().await {
                         Err(error) => {
-                            let said = format!("{error:?}");
-                            match said.contains("AccessDenied") {
-                                true => Err(said),
+                            let error = format!("{error:?}");
+                            match error.contains("AccessDenied") {
+                                true => Err(error),
                                 false => Ok(()),
                             }
                         }
@@ -358,62 +359,62 @@ fn text(value: &str) -> AttributeValue {
     AttributeValue::S(value.to_owned())
 }
 
-/// Everything that somebody who took over a function would like to do.
-fn probes(account: &str) -> Vec<Probe> {
+/// The calls that an attacker in control of a function would make.
+fn attempts(account: &str) -> Vec<Attempt> {
     let images = format!("{PREFIX}-{account}-images");
     let bot_files = format!("{PREFIX}-{account}-bot-files");
     let machine = format!("arn:aws:states:us-east-1:{account}:stateMachine:{PREFIX}");
-    let execution = format!("arn:aws:states:us-east-1:{account}:execution:{PREFIX}:nobody");
-    let mut probes = vec![
-        probe!("dynamodb:GetItem", "table", |aws| {
+    let execution = format!("arn:aws:states:us-east-1:{account}:execution:{PREFIX}:unknown");
+    let mut attempts = vec![
+        attempt!("dynamodb:GetItem", "table", |aws| {
             aws_sdk_dynamodb::Client::new(aws)
                 .get_item()
                 .table_name(PREFIX)
                 .key("pk", text("probe"))
                 .key("sk", text("probe"))
         }),
-        probe!("dynamodb:PutItem", "table", |aws| {
+        attempt!("dynamodb:PutItem", "table", |aws| {
             aws_sdk_dynamodb::Client::new(aws)
                 .put_item()
                 .table_name(PREFIX)
                 .item("pk", text("probe"))
                 .item("sk", text("probe"))
         }),
-        probe!("dynamodb:UpdateItem", "table", |aws| {
+        attempt!("dynamodb:UpdateItem", "table", |aws| {
             aws_sdk_dynamodb::Client::new(aws)
                 .update_item()
                 .table_name(PREFIX)
                 .key("pk", text("probe"))
                 .key("sk", text("probe"))
         }),
-        probe!("dynamodb:DeleteItem", "table", |aws| {
+        attempt!("dynamodb:DeleteItem", "table", |aws| {
             aws_sdk_dynamodb::Client::new(aws)
                 .delete_item()
                 .table_name(PREFIX)
                 .key("pk", text("probe"))
                 .key("sk", text("probe"))
         }),
-        probe!("dynamodb:Query", "table", |aws| {
+        attempt!("dynamodb:Query", "table", |aws| {
             aws_sdk_dynamodb::Client::new(aws)
                 .query()
                 .table_name(PREFIX)
                 .key_condition_expression("pk = :pk")
                 .expression_attribute_values(":pk", text("probe"))
         }),
-        probe!("dynamodb:Scan", "table", |aws| {
+        attempt!("dynamodb:Scan", "table", |aws| {
             aws_sdk_dynamodb::Client::new(aws).scan().table_name(PREFIX)
         }),
-        probe!("dynamodb:DescribeTable", "table", |aws| {
+        attempt!("dynamodb:DescribeTable", "table", |aws| {
             aws_sdk_dynamodb::Client::new(aws)
                 .describe_table()
                 .table_name(PREFIX)
         }),
-        probe!("dynamodb:DeleteTable", "table", |aws| {
+        attempt!("dynamodb:DeleteTable", "table", |aws| {
             aws_sdk_dynamodb::Client::new(aws)
                 .delete_table()
                 .table_name(PREFIX)
         }),
-        probe!("ses:SendEmail", "mail identities", |aws| {
+        attempt!("ses:SendEmail", "mail identities", |aws| {
             let to = aws_sdk_sesv2::types::Destination::builder()
                 .to_addresses("alerts@example.org")
                 .build();
@@ -422,16 +423,16 @@ fn probes(account: &str) -> Vec<Probe> {
                 .from_email_address("spooky-days@example.org")
                 .destination(to)
         }),
-        probe!("states:StartExecution", "state machine", |aws| {
+        attempt!("states:StartExecution", "state machine", |aws| {
             aws_sdk_sfn::Client::new(aws)
                 .start_execution()
                 .state_machine_arn(machine.clone())
                 .input("not JSON")
         }),
-        probe!("states:SendTaskSuccess", "state machine", |aws| {
+        attempt!("states:SendTaskSuccess", "state machine", |aws| {
             aws_sdk_sfn::Client::new(aws)
                 .send_task_success()
-                .task_token("nobody's")
+                .task_token("unknown")
                 .output("{}")
         }),
     ];
@@ -441,29 +442,29 @@ fn probes(account: &str) -> Vec<Probe> {
         ("states:StopExecution", 2),
     ] {
         let execution = execution.clone();
-        probes.push(match at {
-            0 => probe!("states:DescribeExecution", "executions", |aws| {
+        attempts.push(match at {
+            0 => attempt!("states:DescribeExecution", "executions", |aws| {
                 aws_sdk_sfn::Client::new(aws)
                     .describe_execution()
                     .execution_arn(execution.clone())
             }),
-            1 => probe!("states:GetExecutionHistory", "executions", |aws| {
+            1 => attempt!("states:GetExecutionHistory", "executions", |aws| {
                 aws_sdk_sfn::Client::new(aws)
                     .get_execution_history()
                     .execution_arn(execution.clone())
             }),
-            _ => probe!("states:StopExecution", "executions", |aws| {
+            _ => attempt!("states:StopExecution", "executions", |aws| {
                 aws_sdk_sfn::Client::new(aws)
                     .stop_execution()
                     .execution_arn(execution.clone())
             }),
         });
-        assert_eq!(probes.last().unwrap().action, action);
+        assert_eq!(attempts.last().unwrap().action, action);
     }
     for secret in ["openai", "review", "spooky-days/x-credentials"] {
         let id = format!("{PREFIX}/{secret}");
         let put = id.clone();
-        probes.push(probe!(
+        attempts.push(attempt!(
             "secretsmanager:GetSecretValue",
             format!("secret {secret}"),
             |aws| {
@@ -472,7 +473,7 @@ fn probes(account: &str) -> Vec<Probe> {
                     .secret_id(id.clone())
             }
         ));
-        probes.push(probe!(
+        attempts.push(attempt!(
             "secretsmanager:PutSecretValue",
             format!("secret {secret}"),
             |aws| {
@@ -495,19 +496,19 @@ fn probes(account: &str) -> Vec<Probe> {
             let resource = format!("{name}/{prefix}*");
             let key = format!("{prefix}probe");
             let [get, put, delete] = [(); 3].map(|()| (bucket.clone(), key.clone()));
-            probes.push(probe!("s3:GetObject", resource.clone(), |aws| {
+            attempts.push(attempt!("s3:GetObject", resource.clone(), |aws| {
                 aws_sdk_s3::Client::new(aws)
                     .get_object()
                     .bucket(&get.0)
                     .key(&get.1)
             }));
-            probes.push(probe!("s3:PutObject", resource.clone(), |aws| {
+            attempts.push(attempt!("s3:PutObject", resource.clone(), |aws| {
                 aws_sdk_s3::Client::new(aws)
                     .put_object()
                     .bucket(&put.0)
                     .key(&put.1)
             }));
-            probes.push(probe!("s3:DeleteObject", resource, |aws| {
+            attempts.push(attempt!("s3:DeleteObject", resource, |aws| {
                 aws_sdk_s3::Client::new(aws)
                     .delete_object()
                     .bucket(&delete.0)
@@ -515,10 +516,10 @@ fn probes(account: &str) -> Vec<Probe> {
             }));
         }
         let [list, versions] = [(); 2].map(|()| bucket.clone());
-        probes.push(probe!("s3:ListBucket", name, |aws| {
+        attempts.push(attempt!("s3:ListBucket", name, |aws| {
             aws_sdk_s3::Client::new(aws).list_objects_v2().bucket(&list)
         }));
-        probes.push(probe!("s3:ListBucketVersions", name, |aws| {
+        attempts.push(attempt!("s3:ListBucketVersions", name, |aws| {
             aws_sdk_s3::Client::new(aws)
                 .list_object_versions()
                 .bucket(&versions)
@@ -526,7 +527,7 @@ fn probes(account: &str) -> Vec<Probe> {
     }
     for function in FUNCTIONS {
         let name = format!("{PREFIX}-{function}");
-        probes.push(probe!(
+        attempts.push(attempt!(
             "lambda:InvokeFunction",
             format!("function {function}"),
             |aws| {
@@ -538,25 +539,27 @@ fn probes(account: &str) -> Vec<Probe> {
             }
         ));
     }
-    probes
+    attempts
 }
 
-/// Tries everything with the rights of every function: what the table has is allowed, and everything else is refused.
-/// Gives how many were tried.
-pub async fn probe_every_function(aws: &SdkConfig, account: &str) -> usize {
+/// Makes every call with the role of every function: the emulator allows exactly what the table lists. Returns the number
+/// of calls.
+pub async fn try_every_function(aws: &SdkConfig, account: &str) -> usize {
     let mut wrong = Vec::new();
     let mut tried = 0;
-    let probes = probes(account);
+    let attempts = attempts(account);
     for (function, rights) in table() {
         let as_function = assume(aws, &function).await;
-        for probe in &probes {
-            let right = (probe.action.to_owned(), probe.resource.clone());
-            let answer = (probe.call)(&as_function).await;
+        for attempt in &attempts {
+            let right = (attempt.action.to_owned(), attempt.resource.clone());
+            let answer = (attempt.call)(&as_function).await;
             tried += 1;
             match (rights.contains(&right), answer) {
-                (true, Err(said)) => wrong.push(format!("{function} may not {right:?}: {said}")),
+                (true, Err(error)) => {
+                    wrong.push(format!("{function} is denied {right:?}: {error}"))
+                }
                 (false, Ok(())) => wrong.push(format!(
-                    "{function} may {right:?}, which docs/rights.md does not have"
+                    "{function} is allowed {right:?}, which docs/rights.md does not list"
                 )),
                 _ => {}
             }

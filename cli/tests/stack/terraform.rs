@@ -12,21 +12,21 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{PREFIX, say};
+use crate::{PREFIX, print};
 
-/// What a second plan wants to change although nothing has changed: the emulator keeps no metric alarm whole, and does
-/// not tell that a state machine is traced.
-const UNTOLD: [&str; 2] = ["aws_cloudwatch_metric_alarm", "aws_sfn_state_machine"];
+/// Resources that a second plan updates although nothing has changed: the emulator does not return all attributes of a
+/// metric alarm, nor the tracing of a state machine.
+const INCOMPLETE: [&str; 2] = ["aws_cloudwatch_metric_alarm", "aws_sfn_state_machine"];
 
 pub struct Terraform {
     directory: PathBuf,
     environment: HashMap<OsString, OsString>,
-    // Whatever Terraform writes.
+    // The files that Terraform writes.
     _temporary: TempDir,
 }
 
 impl Terraform {
-    /// Ready to plan; `None` where Terraform or its provider is not to be had.
+    /// Initializes the environment dev. `None` if Terraform or its AWS provider is not installed.
     pub async fn new(url: &str, aws: &aws_config::SdkConfig) -> Option<Terraform> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let temporary = tempfile::tempdir().unwrap();
@@ -37,7 +37,7 @@ impl Terraform {
         }
         let mut environment: HashMap<OsString, OsString> = HashMap::new();
         let mut set = |name: &str, value: &str| drop(environment.insert(name.into(), value.into()));
-        // A mirror of the provider, where the machine has one.
+        // The provider mirror of this machine, if there is one.
         let offline = Command::new(root.join("terraform/offline"))
             .output()
             .await
@@ -68,7 +68,7 @@ impl Terraform {
             environment,
             _temporary: temporary,
         };
-        // What an owner makes by hand.
+        // The bucket that docs/deploy.md has an administrator create.
         let s3 = aws_sdk_s3::Client::new(aws);
         s3.create_bucket().bucket("state").send().await.unwrap();
         let init = [
@@ -83,7 +83,7 @@ impl Terraform {
             Ok(_) => Some(terraform),
             Err(why) => {
                 assert!(!has_mirror, "{why}");
-                say(&why);
+                print(&why);
                 None
             }
         }
@@ -97,7 +97,9 @@ impl Terraform {
             .envs(&self.environment)
             .output()
             .await;
-        let output = ran.map_err(|error| format!("terraform cannot be run: {error}"))?;
+        let output = ran.map_err(|error| {
+            format!("cannot run terraform: {error}; install it, or add it to the PATH")
+        })?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match output.status.success() {
             true => Ok(text(&output.stdout)),
@@ -109,42 +111,45 @@ impl Terraform {
         }
     }
 
-    async fn done(&self, arguments: &[&str]) -> String {
+    async fn succeed(&self, arguments: &[&str]) -> String {
         match self.run(arguments).await {
-            Ok(said) => said,
+            Ok(output) => output,
             Err(why) => panic!("terraform {}: {why}", arguments.join(" ")),
         }
     }
 
-    /// What was applied, in a few words.
+    /// Applies the environment and returns a summary.
     pub async fn apply(&self) -> String {
         let started = Instant::now();
-        let said = self.done(&["apply", "-input=false", "-auto-approve"]).await;
-        summary(&said, "Apply complete! ", started)
+        let output = self
+            .succeed(&["apply", "-input=false", "-auto-approve"])
+            .await;
+        summary(&output, "Apply complete! ", started)
     }
 
     pub async fn destroy(&self) -> String {
         let started = Instant::now();
-        let said = self
-            .done(&["destroy", "-input=false", "-auto-approve"])
+        let output = self
+            .succeed(&["destroy", "-input=false", "-auto-approve"])
             .await;
-        summary(&said, "Destroy complete! ", started)
+        summary(&output, "Destroy complete! ", started)
     }
 
-    /// What a second plan would change that the emulator does tell, by address.
+    /// The addresses that a second plan would change, without `INCOMPLETE`.
     pub async fn drift(&self) -> Vec<String> {
         let plan = self._temporary.path().join("plan");
         let plan = plan.to_str().unwrap();
-        self.done(&["plan", "-input=false", &format!("-out={plan}")])
+        self.succeed(&["plan", "-input=false", &format!("-out={plan}")])
             .await;
-        let plan: Value = serde_json::from_str(&self.done(&["show", "-json", plan]).await).unwrap();
+        let plan: Value =
+            serde_json::from_str(&self.succeed(&["show", "-json", plan]).await).unwrap();
         let changes = plan["resource_changes"].as_array().unwrap().iter();
         changes
             .filter(|change| change["mode"] == "managed")
             .filter(|change| change["change"]["actions"] != serde_json::json!(["no-op"]))
             .filter(|change| {
-                let untold = UNTOLD.contains(&change["type"].as_str().unwrap());
-                !untold || change["change"]["actions"] != serde_json::json!(["update"])
+                let incomplete = INCOMPLETE.contains(&change["type"].as_str().unwrap());
+                !incomplete || change["change"]["actions"] != serde_json::json!(["update"])
             })
             .map(|change| format!("{} {}", change["address"], change["change"]["actions"]))
             .collect()
@@ -152,7 +157,7 @@ impl Terraform {
 
     /// The resources by their addresses within the module.
     pub async fn state(&self) -> BTreeMap<String, Value> {
-        let state: Value = serde_json::from_str(&self.done(&["show", "-json"]).await).unwrap();
+        let state: Value = serde_json::from_str(&self.succeed(&["show", "-json"]).await).unwrap();
         let mut resources = BTreeMap::new();
         collect(&state["values"]["root_module"], &mut resources);
         resources
@@ -170,16 +175,16 @@ fn collect(module: &Value, resources: &mut BTreeMap<String, Value>) {
     }
 }
 
-fn summary(said: &str, begins: &str, started: Instant) -> String {
-    let line = said.lines().find_map(|line| line.strip_prefix(begins));
+fn summary(output: &str, begins: &str, started: Instant) -> String {
+    let line = output.lines().find_map(|line| line.strip_prefix(begins));
     let seconds = started.elapsed().as_secs();
     format!(
         "{} ({seconds} s)",
-        line.unwrap_or(said).trim_end_matches('.').to_lowercase()
+        line.unwrap_or(output).trim_end_matches('.').to_lowercase()
     )
 }
 
-/// What the account still has of the deployment, by service.
+/// The resources of the deployment that are still in the account, by service.
 pub async fn what_is_left(aws: &aws_config::SdkConfig) -> BTreeMap<&'static str, Vec<String>> {
     let ours = |names: Vec<String>| -> Vec<String> {
         names

@@ -37,7 +37,7 @@ pub enum CaptionProblem {
         /// The link.
         link: String,
     },
-    /// Somebody is addressed, which automated accounts must not do unasked.
+    /// The text mentions an account, which automated accounts must not do unasked.
     #[error("it mentions \"{mention}\"")]
     Mention {
         /// The mention, with its `@`.
@@ -76,7 +76,7 @@ pub fn check_caption(caption: &str) -> Result<(), CaptionProblem> {
             link: text[range].to_owned(),
         });
     }
-    // X makes no link of an unknown top-level domain or another scheme, but nobody wants one in a caption either.
+    // X does not link an unknown top-level domain or another scheme, but neither belongs in a caption.
     if let Some(word) = text
         .split_whitespace()
         .find(|word| word.contains("://") || word.to_ascii_lowercase().starts_with("www."))
