@@ -1,6 +1,6 @@
 //! `spooky approve`.
 
-use approvals::Answer;
+use approvals::DecisionRequest;
 use clap::Args;
 
 use super::decision::DecisionArgs;
@@ -23,7 +23,7 @@ impl Approve {
     pub(crate) async fn run(self, target: &Target) -> anyhow::Result<()> {
         let (caption, alt_text) = (self.caption, self.alt_text);
         self.decision
-            .decide(target, |approval| Answer::Approve {
+            .decide(target, |approval| DecisionRequest::Approve {
                 caption: caption.unwrap_or_else(|| approval.caption.clone()),
                 alt_text: alt_text.unwrap_or_else(|| approval.alt_text.clone()),
             })

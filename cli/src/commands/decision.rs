@@ -1,7 +1,7 @@
 //! What `approve`, `regenerate` and `reject` share: the approval page in a terminal.
 
 use anyhow::{Context, bail, ensure};
-use approvals::{Answer, Clients, Outcome, Problems, Standing, decide};
+use approvals::{ApprovalState, Clients, DecisionOutcome, DecisionRequest, TextProblems, decide};
 use clap::Args;
 use jiff::Timestamp;
 use post::PostId;
@@ -28,7 +28,7 @@ impl DecisionArgs {
     pub(crate) async fn decide(
         self,
         target: &Target,
-        answer: impl FnOnce(&Approval) -> Answer,
+        answer: impl FnOnce(&Approval) -> DecisionRequest,
     ) -> anyhow::Result<()> {
         let by = self.by.trim();
         ensure!(
@@ -59,22 +59,22 @@ impl DecisionArgs {
         )
         .await?;
         match outcome {
-            Outcome::Counts(decision) if self.json => print(&json!(decision).to_string()),
-            Outcome::Counts(decision) => print(&format!(
+            DecisionOutcome::Recorded(decision) if self.json => print(&json!(decision).to_string()),
+            DecisionOutcome::Recorded(decision) => print(&format!(
                 "{}: {} by {}",
                 self.post,
                 decision.verdict.name(),
                 decision.by
             )),
-            Outcome::Refused(standing) => {
+            DecisionOutcome::Refused(standing) => {
                 bail!("{} was not decided: {}", self.post, why(&standing))
             }
-            Outcome::OtherContent => bail!(
+            DecisionOutcome::ContentChanged => bail!(
                 "{} was not decided: its content has changed; type `spooky show {}`",
                 self.post,
                 self.post
             ),
-            Outcome::Problems(problems) => {
+            DecisionOutcome::Invalid(problems) => {
                 bail!(
                     "{} was not decided: {}",
                     self.post,
@@ -85,21 +85,21 @@ impl DecisionArgs {
     }
 }
 
-fn why(standing: &Standing) -> String {
+fn why(standing: &ApprovalState) -> String {
     match standing {
-        Standing::Decided(Decision { by, at, verdict }) => {
+        ApprovalState::Decided(Decision { by, at, verdict }) => {
             format!("{by} decided at {at}: {}", verdict.name())
         }
-        Standing::Closed | Standing::Open => "decisions are closed".to_owned(),
-        Standing::Paused(reason) if reason.is_empty() => "the bot is paused".to_owned(),
-        Standing::Paused(reason) => format!("the bot is paused: {reason}"),
-        Standing::ExecutionEnded(status) => {
+        ApprovalState::Closed | ApprovalState::Open => "decisions are closed".to_owned(),
+        ApprovalState::Paused(reason) if reason.is_empty() => "the bot is paused".to_owned(),
+        ApprovalState::Paused(reason) => format!("the bot is paused: {reason}"),
+        ApprovalState::ExecutionEnded(status) => {
             format!("its execution has ended ({status}); redrive it first")
         }
     }
 }
 
-fn problem_summary(problems: &Problems) -> String {
+fn problem_summary(problems: &TextProblems) -> String {
     [
         ("--caption", &problems.caption),
         ("--alt-text", &problems.alt_text),

@@ -1,6 +1,6 @@
 //! `spooky regenerate`.
 
-use approvals::Answer;
+use approvals::DecisionRequest;
 use clap::Args;
 
 use super::decision::DecisionArgs;
@@ -20,7 +20,7 @@ impl Regenerate {
     pub(crate) async fn run(self, target: &Target) -> anyhow::Result<()> {
         let note = self.note;
         self.decision
-            .decide(target, |_| Answer::Regenerate { note })
+            .decide(target, |_| DecisionRequest::Regenerate { note })
             .await
     }
 }

@@ -1,6 +1,6 @@
 //! `spooky reject`.
 
-use approvals::Answer;
+use approvals::DecisionRequest;
 use clap::Args;
 
 use super::decision::DecisionArgs;
@@ -20,7 +20,7 @@ impl Reject {
     pub(crate) async fn run(self, target: &Target) -> anyhow::Result<()> {
         let reason = self.reason;
         self.decision
-            .decide(target, |_| Answer::Reject { reason })
+            .decide(target, |_| DecisionRequest::Reject { reason })
             .await
     }
 }

@@ -305,7 +305,7 @@ async fn who_was_asked_is_reminded_once() {
     }
     let mails = waiting.machine.mails(4).await;
     assert_eq!(mails.len(), 4);
-    assert!(mails[2].subject.starts_with("Still to approve"));
+    assert!(mails[2].subject.starts_with("Reminder: approve"));
     // The link of the reminder is as good as the first.
     assert_eq!(
         waiting.answer(3, &[("answer", "approve")]).await.status(),

@@ -203,7 +203,7 @@ impl Machine {
 
 /// Whether a mail asks an approver.
 fn asks(mail: &Mail) -> bool {
-    mail.subject.starts_with("To approve") || mail.subject.starts_with("Still to approve")
+    mail.subject.starts_with("Approve ") || mail.subject.starts_with("Reminder: approve")
 }
 
 /// The functions, built once.

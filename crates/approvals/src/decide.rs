@@ -1,4 +1,7 @@
-//! How an approval is decided, and how the state machine receives the decision.
+//! How an approval is decided or expires, and how the state machine receives the decision.
+//!
+//! [`approval_state`] decides whether an approval is still open, and [`settle`] applies the policy to an approval that
+//! has expired.
 
 use aws_sdk_sfn::{
     error::SdkError, operation::send_task_success::SendTaskSuccessError, types::ExecutionStatus,
@@ -13,7 +16,7 @@ use secrecy::ExposeSecret;
 /// The longest note and the longest reason, in characters.
 pub const MAX_NOTE: usize = 1000;
 
-/// What deciding needs.
+/// The clients of a decision.
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// The table.
@@ -22,31 +25,31 @@ pub struct Clients {
     pub sfn: aws_sdk_sfn::Client,
 }
 
-/// What a person wants.
+/// What an approver asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// To post it with these texts, which may be the ones that were presented.
+pub enum DecisionRequest {
+    /// Post it with these texts, which can be the presented ones.
     Approve {
         /// The caption.
         caption: String,
         /// The alt text.
         alt_text: String,
     },
-    /// Another picture.
+    /// Generate another picture.
     Regenerate {
-        /// What it should be like; may be empty.
+        /// What to change; can be empty.
         note: String,
     },
-    /// No post.
+    /// Post nothing.
     Reject {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// What is wrong with an answer, by its field.
+/// What is wrong with the texts of a request, by field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Problems {
+pub struct TextProblems {
     /// With the caption.
     pub caption: Option<String>,
     /// With the alt text.
@@ -57,68 +60,69 @@ pub struct Problems {
     pub reason: Option<String>,
 }
 
-/// Where an approval stands.
+/// The state of an approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It may be decided.
+pub enum ApprovalState {
+    /// It can be decided.
     Open,
-    /// Somebody, or the policy, has decided.
+    /// An approver or the policy has decided.
     Decided(Decision),
-    /// The time is over, and the policy has not been applied yet.
+    /// The deadline has passed, and the policy has not been applied yet.
     Closed,
     /// The bot is paused, with the reason if one was given.
     Paused(String),
-    /// The execution that would post it has ended, with this status.
+    /// The execution that would post it has ended, with this status; `gone` if it does not exist.
     ExecutionEnded(String),
 }
 
-/// What became of an answer.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It counts.
-    Counts(Decision),
-    /// It does not count, because of where the approval stands.
-    Refused(Standing),
-    /// It does not count, because other content is presented by now.
-    OtherContent,
-    /// It cannot be carried out as it is.
-    Problems(Problems),
+pub enum DecisionOutcome {
+    /// The decision is recorded.
+    Recorded(Decision),
+    /// The approval is not open.
+    Refused(ApprovalState),
+    /// The presented content has changed since the approver saw it.
+    ContentChanged,
+    /// The texts are invalid.
+    Invalid(TextProblems),
 }
 
-/// Why nothing was decided or delivered.
+/// An error while deciding or delivering.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The table did not do what it was asked.
+    /// The table returned an error.
     #[error(transparent)]
     Table(#[from] posts_table::Error),
-    /// Step Functions did not do what it was asked.
+    /// Step Functions returned an error.
     #[error("Step Functions did not {0}: {1}")]
     StepFunctions(&'static str, AwsError),
 }
 
-/// Where an approval stands now. Reads, and changes nothing.
-pub async fn standing(
+/// Reads the current state of an approval. Changes nothing.
+pub async fn approval_state(
     clients: &Clients,
     now: Timestamp,
     post: &PostId,
     approval: &Approval,
-) -> Result<Standing, Error> {
+) -> Result<ApprovalState, Error> {
     if let Some(decision) = &approval.decision {
-        return Ok(Standing::Decided(decision.clone()));
+        return Ok(ApprovalState::Decided(decision.clone()));
     }
     if approval.is_closed(now) {
-        return Ok(Standing::Closed);
+        return Ok(ApprovalState::Closed);
     }
     if let Some(status) = ended(clients, post).await? {
-        return Ok(Standing::ExecutionEnded(status));
+        return Ok(ApprovalState::ExecutionEnded(status));
     }
     match clients.table.paused(&post.bot, now).await? {
-        Some(reason) => Ok(Standing::Paused(reason)),
-        None => Ok(Standing::Open),
+        Some(reason) => Ok(ApprovalState::Paused(reason)),
+        None => Ok(ApprovalState::Open),
     }
 }
 
-/// Decides an approval whose content has the hash that the person was shown, and tells the state machine.
+/// Decides an approval on condition that its content has the hash that the approver saw, and delivers the decision to
+/// the state machine.
 pub async fn decide(
     clients: &Clients,
     now: Timestamp,
@@ -126,22 +130,22 @@ pub async fn decide(
     approval: &Approval,
     shown_hash: &str,
     by: &str,
-    answer: &Answer,
-) -> Result<Outcome, Error> {
-    match standing(clients, now, post, approval).await? {
-        Standing::Open => {}
+    answer: &DecisionRequest,
+) -> Result<DecisionOutcome, Error> {
+    match approval_state(clients, now, post, approval).await? {
+        ApprovalState::Open => {}
         standing => {
-            // Whoever comes too late at least sees to it that the state machine knows what it should.
+            // A late request still delivers a decision that did not reach the state machine.
             settle_and_deliver(clients, now, post, approval).await?;
-            return Ok(Outcome::Refused(standing));
+            return Ok(DecisionOutcome::Refused(standing));
         }
     }
     if shown_hash != approval.presented_hash {
-        return Ok(Outcome::OtherContent);
+        return Ok(DecisionOutcome::ContentChanged);
     }
     let verdict = match verdict(approval, answer) {
         Ok(verdict) => verdict,
-        Err(problems) => return Ok(Outcome::Problems(problems)),
+        Err(problems) => return Ok(DecisionOutcome::Invalid(problems)),
     };
     let decision = Decision {
         by: by.to_owned(),
@@ -154,58 +158,58 @@ pub async fn decide(
         .await?
     {
         Decide::Counts(approval) => {
-            // The decision is made, and an answer that is lost is delivered later.
+            // The decision is recorded; the watchdog delivers it if this fails.
             if let Err(error) = deliver(clients, now, post, &approval).await {
-                tracing::warn!(%post, %error, "the decision is delivered later");
+                tracing::warn!(%post, %error, "the decision was not delivered; the watchdog retries");
             }
-            Ok(Outcome::Counts(decision))
+            Ok(DecisionOutcome::Recorded(decision))
         }
         Decide::TooLate => {
             let Some(there) = clients.table.approval(post, approval.round).await? else {
-                return Ok(Outcome::OtherContent);
+                return Ok(DecisionOutcome::ContentChanged);
             };
             Ok(match there.decision {
-                Some(decision) => Outcome::Refused(Standing::Decided(decision)),
-                None if there.is_closed(now) => Outcome::Refused(Standing::Closed),
-                None => Outcome::OtherContent,
+                Some(decision) => DecisionOutcome::Refused(ApprovalState::Decided(decision)),
+                None if there.is_closed(now) => DecisionOutcome::Refused(ApprovalState::Closed),
+                None => DecisionOutcome::ContentChanged,
             })
         }
     }
 }
 
-/// What became of an approval that was looked after.
+/// What [`settle_and_deliver`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LookedAfter {
-    /// It waits for a person.
-    Waits,
-    /// The policy has decided, just now.
+pub enum ApprovalProgress {
+    /// Nothing: the approval waits for a decision.
+    Waiting,
+    /// It applied the policy.
     Settled,
-    /// The state machine knows a decision that it did not know before, or has ended.
+    /// It delivered a decision, or found that the execution has ended.
     Delivered,
-    /// There is nothing to do: the state machine knows, or finds the decision when it wants to wait.
+    /// Nothing: the decision was delivered before, or AwaitApproval finds it when it is entered.
     Nothing,
 }
 
-/// Applies the policy to an approval that nobody decided in time, and delivers what was decided.
+/// Applies the policy to an approval that has expired, and delivers the decision.
 pub async fn settle_and_deliver(
     clients: &Clients,
     now: Timestamp,
     post: &PostId,
     approval: &Approval,
-) -> Result<LookedAfter, Error> {
+) -> Result<ApprovalProgress, Error> {
     let Some(decided) = settle(&clients.table, now, post, approval).await? else {
-        return Ok(LookedAfter::Waits);
+        return Ok(ApprovalProgress::Waiting);
     };
     let delivered = decided.delivered_at.is_none() && deliver(clients, now, post, &decided).await?;
     Ok(match (approval.decision.is_none(), delivered) {
-        (true, _) => LookedAfter::Settled,
-        (false, true) => LookedAfter::Delivered,
-        (false, false) => LookedAfter::Nothing,
+        (true, _) => ApprovalProgress::Settled,
+        (false, true) => ApprovalProgress::Delivered,
+        (false, false) => ApprovalProgress::Nothing,
     })
 }
 
-/// Applies the policy to an approval that nobody decided in time.
-/// Gives the approval with its decision, if there is one by now.
+/// Applies the policy to an approval that has expired without a decision.
+/// Returns the approval with its decision; `None` while it is open.
 pub async fn settle(
     table: &Table,
     now: Timestamp,
@@ -236,10 +240,10 @@ pub async fn settle(
         .await?;
     match decided {
         Decide::Counts(approval) => {
-            tracing::info!(%post, verdict = decision.verdict.name(), "settled by the policy");
+            tracing::info!(%post, verdict = decision.verdict.name(), "the approval expired, and the policy was applied");
             Ok(Some(*approval))
         }
-        // Somebody else was faster: with a decision, with settling it, or with other content.
+        // A decision, another settlement or new content came first.
         Decide::TooLate => {
             let there = table.approval(post, approval.round).await?;
             Ok(there.filter(|approval| approval.decision.is_some()))
@@ -247,7 +251,7 @@ pub async fn settle(
     }
 }
 
-/// Tells the state machine what was decided, if it waits for it. Gives whether nobody has to look after it any more.
+/// Delivers the decision to the state machine, if that waits for it. Returns whether nothing is left to deliver.
 async fn deliver(
     clients: &Clients,
     now: Timestamp,
@@ -257,7 +261,7 @@ async fn deliver(
     let Some(decision) = &approval.decision else {
         return Ok(false);
     };
-    // Without a token nobody waits yet: the state finds the decision when it wants to wait.
+    // Without a token the state machine does not wait yet: AwaitApproval finds the decision when it is entered.
     if let Some(token) = &approval.task_token {
         let output = serde_json::json!(decision).to_string();
         let sent = clients
@@ -278,21 +282,24 @@ async fn deliver(
                         | SendTaskSuccessError::InvalidToken(_)
                 ) =>
             {
-                tracing::info!(%post, "nobody waits for the decision any more");
+                tracing::info!(%post, "the state machine no longer waits for the decision");
             }
             Err(error) => {
-                return Err(Error::StepFunctions("take the decision", aws_error(&error)));
+                return Err(Error::StepFunctions(
+                    "accept the decision",
+                    aws_error(&error),
+                ));
             }
         }
     } else if let Some(status) = ended(clients, post).await? {
-        tracing::info!(%post, status, "the execution has ended, and nobody waits for the decision");
+        tracing::info!(%post, status, "the execution has ended, so the decision is not needed");
     } else {
         return Ok(false);
     }
     Ok(clients.table.delivered(post, approval, now).await?)
 }
 
-/// The status of the execution that holds the slot, if it has ended or is gone.
+/// The status of the execution that holds the slot, if it has ended; `gone` if it does not exist.
 async fn ended(clients: &Clients, post: &PostId) -> Result<Option<String>, Error> {
     let Some(record) = clients.table.read(post).await? else {
         return Ok(Some("gone".to_owned()));
@@ -316,15 +323,16 @@ async fn ended(clients: &Clients, post: &PostId) -> Result<Option<String>, Error
     }
 }
 
-fn verdict(approval: &Approval, answer: &Answer) -> Result<Verdict, Problems> {
-    let mut problems = Problems::default();
+fn verdict(approval: &Approval, answer: &DecisionRequest) -> Result<Verdict, TextProblems> {
+    let mut problems = TextProblems::default();
     let too_long = |text: &str| {
         let length = text.chars().count();
-        (length > MAX_NOTE).then(|| format!("it has {length} characters; at most {MAX_NOTE} fit"))
+        (length > MAX_NOTE)
+            .then(|| format!("it must have at most {MAX_NOTE} characters (got {length})"))
     };
     let verdict = match answer {
-        Answer::Approve { caption, alt_text } => {
-            let (caption, alt_text) = (tidy(caption), tidy(alt_text));
+        DecisionRequest::Approve { caption, alt_text } => {
+            let (caption, alt_text) = (normalize(caption), normalize(alt_text));
             problems.caption = check_caption(&caption).err().map(|e| e.to_string());
             problems.alt_text = check_alt_text(&alt_text).err().map(|e| e.to_string());
             let hash = content_hash(&approval.image.sha256, &caption, &alt_text);
@@ -334,32 +342,30 @@ fn verdict(approval: &Approval, answer: &Answer) -> Result<Verdict, Problems> {
                 hash,
             }
         }
-        Answer::Regenerate { note } => {
-            let note = tidy(note);
+        DecisionRequest::Regenerate { note } => {
+            let note = normalize(note);
             problems.note = match approval.regenerations_left() {
-                0 => {
-                    Some("there have been four pictures; approve this one or reject it".to_owned())
-                }
+                0 => Some("all four pictures are used; approve this one or reject it".to_owned()),
                 _ => too_long(&note),
             };
             Verdict::Regenerate { note }
         }
-        Answer::Reject { reason } => {
-            let reason = tidy(reason);
+        DecisionRequest::Reject { reason } => {
+            let reason = normalize(reason);
             problems.reason = match reason.is_empty() {
-                true => Some("say why; it is kept in the record".to_owned()),
+                true => Some("enter a reason; it is kept in the record".to_owned()),
                 false => too_long(&reason),
             };
             Verdict::Rejected { reason }
         }
     };
-    match problems == Problems::default() {
+    match problems == TextProblems::default() {
         true => Ok(verdict),
         false => Err(problems),
     }
 }
 
-/// A text as it is kept. A form sends its line breaks as two characters, and nobody means the white space at the ends.
-pub fn tidy(text: &str) -> String {
+/// Normalizes a text: line breaks as `\n` (forms send `\r\n`), without white space at the ends.
+pub fn normalize(text: &str) -> String {
     text.replace("\r\n", "\n").trim().to_owned()
 }

@@ -13,26 +13,26 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use serde::Deserialize;
 use sha2::Sha256;
 
-/// How many bytes a key has: at least as many as the hash, at most a block of it.
+/// The length of a key in bytes: at least that of the hash, at most a block of it.
 const KEY_LENGTHS: std::ops::RangeInclusive<usize> = 32..=BLOCK;
 
-/// The block of SHA-256, to which HMAC fills a shorter key up with zeros.
+/// The block of SHA-256 in bytes; HMAC pads a shorter key with zeros.
 const BLOCK: usize = 64;
 
-/// The most characters of a link that are looked at.
+/// Longer links are not parsed.
 const MAX_LINK: usize = 300;
 
 /// What a link allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To see the page and to decide.
+    /// Shows the page and decides.
     Decide,
-    /// To see the picture.
+    /// Shows the picture.
     Show,
 }
 
 impl Purpose {
-    /// A domain of its own, so that a signature for one purpose is none for another.
+    /// Separates the purposes, so that a signature for one is invalid for the other.
     fn domain(self) -> &'static str {
         match self {
             Purpose::Decide => "decide",
@@ -41,21 +41,21 @@ impl Purpose {
     }
 }
 
-/// What a link says.
+/// The content of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The post.
     pub post: PostId,
     /// The round.
     pub round: u32,
-    /// The approver's place in the approval's list, from 0.
+    /// The approver's index in the approval's list.
     pub approver: usize,
-    /// Seconds of the Unix epoch from which it is good for nothing.
+    /// Seconds of the Unix epoch from which the link is expired.
     pub ends_at: i64,
 }
 
 impl Link {
-    /// Whether it is over.
+    /// Whether it has expired.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.ends_at <= now.as_second()
     }
@@ -88,19 +88,19 @@ pub struct Keys {
     previous: Option<Key>,
 }
 
-/// A key, filled up to the block.
+/// A key, padded to the block.
 type Key = SecretBox<[u8; BLOCK]>;
 
-/// Why there are no keys.
+/// The signing keys cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The secret is missing, has no value, or is malformed.
     #[error(
-        "the secret {0} {1}; it has to be {{\"current\": \"…\"}} and perhaps \"previous\", each 32 to 64 random bytes in base64"
+        "the secret {0} {1}; it must be {{\"current\": \"…\"}} with an optional \"previous\", each 32 to 64 random bytes in base64"
     )]
     Unusable(String, String),
     /// Secrets Manager is unreachable or busy.
-    #[error("Secrets Manager did not give {0}: {1}")]
+    #[error("Secrets Manager did not return {0}: {1}")]
     Unavailable(String, AwsError),
 }
 
@@ -138,7 +138,7 @@ impl Keys {
         Keys::parse(&secret).map_err(|what| unusable(&what))
     }
 
-    /// Reads the keys from the text of their secret. The message quotes nothing of it.
+    /// Parses the value of the secret. The error quotes none of it.
     pub fn parse(secret: &str) -> Result<Keys, String> {
         #[derive(Deserialize)]
         struct Secret {
@@ -168,7 +168,7 @@ impl Keys {
         })
     }
 
-    /// The text of a link, for the end of an address.
+    /// Signs a link; the result is the last segment of its address.
     pub fn sign(&self, purpose: Purpose, link: &Link) -> String {
         let payload = BASE64_URL_SAFE_NO_PAD.encode(link.payload());
         let signature = mac(&self.current, purpose.domain(), &payload)
@@ -177,7 +177,7 @@ impl Keys {
         format!("{payload}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// What a link says, if it was signed for this purpose; whether it is over is another question.
+    /// The content of a link, if it was signed for this purpose. It can be expired.
     pub fn verify(&self, purpose: Purpose, text: &str) -> Option<Link> {
         if text.len() > MAX_LINK {
             return None;
@@ -190,7 +190,7 @@ impl Keys {
         Link::parse(std::str::from_utf8(&payload).ok()?)
     }
 
-    /// The value that the page's form holds, for this link and for content with this hash.
+    /// The value of the form's hidden field, for this link and for content with this hash.
     pub fn form_value(&self, link: &str, content_hash: &str) -> String {
         let signature = mac(&self.current, "form", &format!("{link} {content_hash}"))
             .finalize()
@@ -198,7 +198,7 @@ impl Keys {
         BASE64_URL_SAFE_NO_PAD.encode(signature)
     }
 
-    /// Whether a form's value is the one of this link and this content.
+    /// Whether a form's hidden field belongs to this link and this content.
     pub fn is_form_value(&self, link: &str, content_hash: &str, value: &str) -> bool {
         self.is_signed("form", &format!("{link} {content_hash}"), value)
     }

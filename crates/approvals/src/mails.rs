@@ -7,10 +7,10 @@ use notifications::mail::Mail;
 use post::PostId;
 use posts_table::{Approval, OnTimeout};
 
-/// How long after the deadline a link still leads to a page that says what happened, in seconds.
-const AFTERLIFE: i64 = 7 * 24 * 60 * 60;
+/// How long after the deadline a link still shows the outcome, in seconds.
+const SHOWS_OUTCOME_FOR: i64 = 7 * 24 * 60 * 60;
 
-/// The address of an approval's page for one approver, by the place in the list.
+/// The address of the approval page for one approver, by the index in the approval's list.
 pub fn review_url(
     keys: &Keys,
     base_url: &str,
@@ -29,7 +29,7 @@ pub fn review_url(
     )
 }
 
-/// The mail to one approver, by the place in the list.
+/// The email to one approver, by the index in the approval's list.
 pub fn mail(
     keys: &Keys,
     base_url: &str,
@@ -52,17 +52,17 @@ pub fn mail(
     let appears = if approval.slot_time <= approval.opened_at {
         "as soon as it is approved".to_owned()
     } else {
-        said(approval.slot_time, &zone)
+        format_time(approval.slot_time, &zone)
     };
     let closes = Timestamp::from_second(approval.closes_at)
-        .map_or_else(|_| "never".to_owned(), |at| said(at, &zone));
-    let silence = match approval.on_timeout {
-        OnTimeout::Skip => "If nobody answers by then, nothing is posted.",
-        OnTimeout::Post => "If nobody answers by then, it is posted as it is.",
+        .map_or_else(|_| "never".to_owned(), |at| format_time(at, &zone));
+    let on_timeout = match approval.on_timeout {
+        OnTimeout::Skip => "Without a decision by then, nothing is posted.",
+        OnTimeout::Post => "Without a decision by then, it is posted as shown.",
     };
     let round = match approval.round {
         1 => String::new(),
-        round => format!(" This is picture number {round}."),
+        round => format!(" This is picture {round}."),
     };
     let day: String = approval
         .day
@@ -71,14 +71,14 @@ pub fn mail(
         .take(100)
         .collect();
     let subject = match is_reminder {
-        false => format!("To approve: {day} ({post})"),
-        true => format!("Still to approve: {day} ({post})"),
+        false => format!("Approve {day} ({post})"),
+        true => format!("Reminder: approve {day} ({post})"),
     };
-    let intro = format!("{post} waits for your answer.{round}");
+    let intro = format!("{post} needs your decision.{round}");
     let text = format!(
-        "{}\n\n{intro}\n\nCaption:\n{}\n\nAlt text:\n{}\n\nIt appears: {appears}\nDecisions close: {closes}\n{silence}\n\n\
-         See the picture and decide:\n{review}\n\n\
-         This link is yours: what is decided with it carries your name. Opening it decides nothing.\n",
+        "{}\n\n{intro}\n\nCaption:\n{}\n\nAlt text:\n{}\n\nWill be posted: {appears}\nDecide by: {closes}\n{on_timeout}\n\n\
+         View the picture and decide:\n{review}\n\n\
+         This link is for you only: decisions made with it are recorded under your name. Opening it decides nothing.\n",
         approval.day, approval.caption, approval.alt_text
     );
     let cell = "padding:4px 12px 4px 0;vertical-align:top;color:#6b5b7b";
@@ -99,14 +99,14 @@ pub fn mail(
                     p style="margin:16px 0;white-space:pre-line;font-size:18px" { (approval.caption) }
                     table role="presentation" style="border-collapse:collapse;margin:0 0 20px" {
                         tr { td style=(cell) { "Alt text" } td { (approval.alt_text) } }
-                        tr { td style=(cell) { "Appears" } td { (appears) } }
-                        tr { td style=(cell) { "Closes" } td { (closes) ". " (silence) } }
+                        tr { td style=(cell) { "Will be posted" } td { (appears) } }
+                        tr { td style=(cell) { "Decide by" } td { (closes) ". " (on_timeout) } }
                     }
                     p style="margin:0 0 20px" {
-                        a href=(review) style="display:inline-block;background:#5b2a86;color:#ffffff;padding:12px 24px;border-radius:8px;text-decoration:none;font-weight:bold" { "Look and decide" }
+                        a href=(review) style="display:inline-block;background:#5b2a86;color:#ffffff;padding:12px 24px;border-radius:8px;text-decoration:none;font-weight:bold" { "View and decide" }
                     }
                     p style="margin:0;font-size:13px;color:#6b5b7b" {
-                        "This link is yours: what is decided with it carries your name. Opening it decides nothing."
+                        "This link is for you only: decisions made with it are recorded under your name. Opening it decides nothing."
                     }
                 }
             }
@@ -132,14 +132,14 @@ fn address(
         post: post.clone(),
         round: approval.round,
         approver,
-        ends_at: approval.closes_at.saturating_add(AFTERLIFE),
+        ends_at: approval.closes_at.saturating_add(SHOWS_OUTCOME_FOR),
     };
     let link = keys.sign(purpose, &link);
     format!("{}/{page}/{link}", base_url.trim_end_matches('/'))
 }
 
-/// A time as people of that zone say it.
-fn said(at: Timestamp, zone: &TimeZone) -> String {
+/// A time in the bot's zone, for people.
+fn format_time(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned_datetime(zone.clone())
         .strftime("%A %-d %B %Y, %H:%M %Z")
         .to_string()

@@ -343,7 +343,7 @@ async fn html_and_plain_text_of_a_mail_say_the_same_and_keep_user_text_as_text()
     let approval = office.approval(2).await.unwrap();
     for mail in office.mails().await {
         assert!(!mail.subject.contains(['\r', '\n']), "{:?}", mail.subject);
-        assert!(mail.subject.starts_with("To approve: "), "{}", mail.subject);
+        assert!(mail.subject.starts_with("Approve "), "{}", mail.subject);
         assert!(mail.subject.ends_with("(spooky-days/2026-10-30/1)"));
         let escaped = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; more";
         assert!(!mail.body_html.contains("<script"), "{}", mail.body_html);
@@ -357,9 +357,9 @@ async fn html_and_plain_text_of_a_mail_say_the_same_and_keep_user_text_as_text()
             ("the day", format!("Day of {evil}")),
             (
                 "the post",
-                "spooky-days/2026-10-30/1 waits for your answer".to_owned(),
+                "spooky-days/2026-10-30/1 needs your decision".to_owned(),
             ),
-            ("the round", "This is picture number 2.".to_owned()),
+            ("the round", "This is picture 2.".to_owned()),
             ("the caption", approval.caption.clone()),
             ("the alt text", approval.alt_text.clone()),
             // The times are the bot's, not UTC's.
@@ -373,7 +373,7 @@ async fn html_and_plain_text_of_a_mail_say_the_same_and_keep_user_text_as_text()
             ),
             (
                 "what silence means",
-                "If nobody answers by then, nothing is posted.".to_owned(),
+                "Without a decision by then, nothing is posted.".to_owned(),
             ),
             (
                 "whose link it is",
@@ -417,12 +417,12 @@ async fn a_mail_says_what_silence_means_and_when_a_post_without_a_time_appears()
     for mail in office.mails().await {
         for body in [&mail.body_text, &mail.body_html] {
             assert!(
-                body.contains("If nobody answers by then, it is posted as it is."),
+                body.contains("Without a decision by then, it is posted as shown."),
                 "{body}"
             );
             assert!(body.contains("as soon as it is approved"), "{body}");
             assert!(body.contains("Friday 30 October 2026, 23:00 JST"), "{body}");
-            assert!(!body.contains("picture number"), "{body}");
+            assert!(!body.contains("This is picture"), "{body}");
         }
     }
 }

@@ -4,7 +4,9 @@ mod page;
 
 use anyhow::{Context, anyhow};
 use approvals::link::{Keys, Link, Purpose};
-use approvals::{Answer, Outcome, Problems, Standing, decide, standing};
+use approvals::{
+    ApprovalState, DecisionOutcome, DecisionRequest, TextProblems, approval_state, decide,
+};
 use aws_config::SdkConfig;
 use aws_sdk_s3::error::SdkError;
 use jiff::Timestamp;
@@ -23,16 +25,16 @@ use tokio::sync::RwLock;
 /// The longest form, in bytes: a caption, an alt text, a note and a reason in an encoding that triples them.
 const MAX_BODY: usize = 32 * 1024;
 
-/// The largest picture that the function passes on: Lambda answers with 6 MB at most, and base64 takes a third more.
+/// The largest picture that the function returns: a response of Lambda has at most 6 MB, and base64 adds a third.
 const MAX_PICTURE: u64 = 4_000_000;
 
-/// Why a form does not count that somebody else made.
-const NOT_OURS: &str = "the form is not from this page";
+/// Why a forged form is refused.
+const FORGED: &str = "the form is not from this page";
 
-/// For how long the signing keys are kept in memory, in seconds.
+/// How long the signing keys are cached, in seconds.
 const KEYS_AGE: i64 = 300;
 
-/// Answers a request. What goes wrong on our side is logged, and the answer says that nothing was decided.
+/// Responds to a request. An internal error is logged, and the page says that nothing was decided.
 pub async fn review(
     clients: &Clients,
     config: &Config,
@@ -43,8 +45,8 @@ pub async fn review(
     let answer = match route(clients, config, now, &request).await {
         Ok(answer) => answer,
         Err(error) => {
-            tracing::error!(error = %format!("{error:#}"), "not answered");
-            Answered::page(StatusCode::SERVICE_UNAVAILABLE, page::out_of_order())
+            tracing::error!(error = %format!("{error:#}"), "the request failed");
+            Reply::page(StatusCode::SERVICE_UNAVAILABLE, page::unavailable())
         }
     };
     answer.into_response(is_head)
@@ -59,12 +61,12 @@ pub struct Config {
     pub image_bucket: String,
     /// The secret with the signing keys.
     pub review_secret_arn: String,
-    /// Where this page is, as people see it.
+    /// The public base address of the pages.
     pub review_base_url: String,
 }
 
 impl Config {
-    /// Reads the environment; a missing variable is named.
+    /// Reads the environment.
     pub fn from_env() -> Result<Config, env::Error> {
         Ok(Config {
             table_name: env::required("TABLE_NAME")?,
@@ -75,7 +77,7 @@ impl Config {
     }
 }
 
-/// What the function talks to.
+/// The clients of the function.
 #[derive(Debug)]
 pub struct Clients {
     /// The table and Step Functions.
@@ -84,7 +86,7 @@ pub struct Clients {
     pub s3: aws_sdk_s3::Client,
     /// The signing keys.
     pub secrets: aws_sdk_secretsmanager::Client,
-    /// The signing keys as they were read, and when.
+    /// The cached signing keys, and when they were read.
     keys: RwLock<Option<(Timestamp, Keys)>>,
 }
 
@@ -102,14 +104,14 @@ impl Clients {
         }
     }
 
-    /// Asks something of the signing keys. A `None` is asked again of fresh ones, since they may have been changed.
+    /// Applies `ask` to the signing keys. A `None` is repeated with fresh keys, since they may have been rotated.
     async fn with_keys<T>(
         &self,
         config: &Config,
         now: Timestamp,
         ask: impl Fn(&Keys) -> Option<T>,
     ) -> anyhow::Result<Option<T>> {
-        // How old the keys may be for a yes, and for a no: a guess must not cost a request each.
+        // The maximum age of the keys for a match, and for a mismatch: forged links must not cost a request each.
         for age in [KEYS_AGE, KEYS_AGE / 10] {
             let fresh = |(read, _): &&(Timestamp, Keys)| now.as_second() - read.as_second() < age;
             let kept = self.keys.read().await;
@@ -129,17 +131,17 @@ impl Clients {
     }
 }
 
-/// An answer before it gets the headers that all have.
-struct Answered {
+/// A response without the headers that all responses have.
+struct Reply {
     status: StatusCode,
     content_type: &'static str,
     body: Vec<u8>,
     header: Option<(header::HeaderName, String)>,
 }
 
-impl Answered {
-    fn page(status: StatusCode, page: Markup) -> Answered {
-        Answered {
+impl Reply {
+    fn page(status: StatusCode, page: Markup) -> Reply {
+        Reply {
             status,
             content_type: "text/html; charset=utf-8",
             body: page.into_string().into_bytes(),
@@ -147,9 +149,9 @@ impl Answered {
         }
     }
 
-    /// The one answer for every link and address that is not ours.
-    fn unknown() -> Answered {
-        Answered::page(StatusCode::NOT_FOUND, page::unknown())
+    /// The response to every forged, truncated or unknown link and every unknown address.
+    fn unknown() -> Reply {
+        Reply::page(StatusCode::NOT_FOUND, page::unknown())
     }
 
     fn into_response(self, is_head: bool) -> Response<Body> {
@@ -182,7 +184,7 @@ impl Answered {
             ),
         ];
         for (name, value) in fixed.into_iter().chain(self.header) {
-            // Every value is of our own making, and made of what a header may hold.
+            // All values are built here from characters that are valid in a header.
             if let Ok(value) = value.parse() {
                 response.headers_mut().insert(name, value);
             }
@@ -202,7 +204,7 @@ struct Form {
     reason: String,
     /// The hash of the content that the page showed.
     content: String,
-    /// The value that belongs to this link and this content.
+    /// The signed value of this link and this content.
     form: String,
 }
 
@@ -211,29 +213,29 @@ async fn route(
     config: &Config,
     now: Timestamp,
     request: &Request,
-) -> anyhow::Result<Answered> {
+) -> anyhow::Result<Reply> {
     let path = request.raw_http_path().strip_prefix('/');
     let (page, link_text) = path.and_then(|p| p.split_once('/')).unwrap_or_default();
     let purpose = match page {
         "review" => Purpose::Decide,
         "picture" | "thumbnail" => Purpose::Show,
-        _ => return Ok(Answered::unknown()),
+        _ => return Ok(Reply::unknown()),
     };
     let verified = clients
         .with_keys(config, now, |keys| keys.verify(purpose, link_text))
         .await?;
     let Some(link) = verified else {
-        return Ok(Answered::unknown());
+        return Ok(Reply::unknown());
     };
     if link.is_over(now) {
-        return Ok(Answered::page(StatusCode::GONE, page::link_is_over()));
+        return Ok(Reply::page(StatusCode::GONE, page::link_is_over()));
     }
     let table = &clients.decision.table;
     let Some(approval) = table.approval(&link.post, link.round).await? else {
-        return Ok(Answered::unknown());
+        return Ok(Reply::unknown());
     };
     let Some(by) = approval.approvers.get(link.approver) else {
-        return Ok(Answered::unknown());
+        return Ok(Reply::unknown());
     };
     let request_is = |method: &Method| request.method() == method;
     match purpose {
@@ -241,10 +243,10 @@ async fn route(
             picture(clients, config, &approval, page == "thumbnail").await
         }
         Purpose::Decide if request_is(&Method::GET) || request_is(&Method::HEAD) => {
-            shown(clients, config, now, &link, link_text, &approval, by).await
+            show_page(clients, config, now, &link, link_text, &approval, by).await
         }
         Purpose::Decide if request_is(&Method::POST) => {
-            answered(
+            submit(
                 clients, config, now, request, &link, link_text, &approval, by,
             )
             .await
@@ -255,15 +257,15 @@ async fn route(
                 Purpose::Decide => "GET, HEAD, POST",
             };
             let mut answer =
-                Answered::page(StatusCode::METHOD_NOT_ALLOWED, page::wrong_method(allowed));
+                Reply::page(StatusCode::METHOD_NOT_ALLOWED, page::wrong_method(allowed));
             answer.header = Some((header::ALLOW, allowed.to_owned()));
             Ok(answer)
         }
     }
 }
 
-/// The page for whoever fetches it.
-async fn shown(
+/// The page of a link. A GET changes nothing.
+async fn show_page(
     clients: &Clients,
     config: &Config,
     now: Timestamp,
@@ -271,10 +273,10 @@ async fn shown(
     link_text: &str,
     approval: &Approval,
     by: &str,
-) -> anyhow::Result<Answered> {
-    let standing = standing(&clients.decision, now, &link.post, approval).await?;
+) -> anyhow::Result<Reply> {
+    let standing = approval_state(&clients.decision, now, &link.post, approval).await?;
     Ok(match standing {
-        Standing::Open => {
+        ApprovalState::Open => {
             let form = Form {
                 caption: approval.caption.clone(),
                 alt_text: approval.alt_text.clone(),
@@ -283,24 +285,27 @@ async fn shown(
             let page = open_page(
                 clients, config, now, link, link_text, approval, by, &form, None,
             );
-            Answered::page(StatusCode::OK, page.await?)
+            Reply::page(StatusCode::OK, page.await?)
         }
-        Standing::Decided(decision) => {
+        ApprovalState::Decided(decision) => {
             let picture = picture_url(clients, config, now, link).await?;
-            Answered::page(StatusCode::OK, page::decided(approval, &decision, &picture))
+            Reply::page(StatusCode::OK, page::decided(approval, &decision, &picture))
         }
-        Standing::Paused(reason) => {
+        ApprovalState::Paused(reason) => {
             let picture = picture_url(clients, config, now, link).await?;
             let page = page::paused(approval, &reason, &picture);
-            Answered::page(StatusCode::OK, page)
+            Reply::page(StatusCode::OK, page)
         }
         standing => refused(&standing),
     })
 }
 
-/// The answer to a form.
-#[expect(clippy::too_many_arguments, reason = "what a link leads to")]
-async fn answered(
+/// Handles a submitted form.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "everything that a link resolves to"
+)]
+async fn submit(
     clients: &Clients,
     config: &Config,
     now: Timestamp,
@@ -309,11 +314,11 @@ async fn answered(
     link_text: &str,
     approval: &Approval,
     by: &str,
-) -> anyhow::Result<Answered> {
+) -> anyhow::Result<Reply> {
     let post = &link.post;
     let attempt = async |answer: &str, why: &str| {
-        tracing::warn!(%post, by, why, "an answer did not count");
-        // Anything can be sent as an answer, and the names of the real ones are short.
+        tracing::warn!(%post, by, why, "a request was refused");
+        // Clients can send anything as an answer; the valid values are short.
         let answer: String = answer.chars().take(20).collect();
         let details = json!({"by": by, "round": link.round, "answer": answer, "why": why});
         let table = &clients.decision.table;
@@ -325,7 +330,7 @@ async fn answered(
         Ok(form) => form,
         Err((status, why)) => {
             attempt("", why).await?;
-            return Ok(Answered::page(status, page::no_form()));
+            return Ok(Reply::page(status, page::no_form()));
         }
     };
     let is_ours = clients
@@ -337,22 +342,22 @@ async fn answered(
         .is_some();
     let answer = match form.answer.as_str() {
         _ if !is_ours => {
-            attempt(&form.answer, NOT_OURS).await?;
-            return Ok(Answered::page(StatusCode::FORBIDDEN, page::no_form()));
+            attempt(&form.answer, FORGED).await?;
+            return Ok(Reply::page(StatusCode::FORBIDDEN, page::no_form()));
         }
-        "approve" => Answer::Approve {
+        "approve" => DecisionRequest::Approve {
             caption: form.caption.clone(),
             alt_text: form.alt_text.clone(),
         },
-        "regenerate" => Answer::Regenerate {
+        "regenerate" => DecisionRequest::Regenerate {
             note: form.note.clone(),
         },
-        "reject" => Answer::Reject {
+        "reject" => DecisionRequest::Reject {
             reason: form.reason.clone(),
         },
         _ => {
-            attempt(&form.answer, "the form has no answer").await?;
-            return Ok(Answered::page(StatusCode::BAD_REQUEST, page::no_form()));
+            attempt(&form.answer, "the form has no valid answer").await?;
+            return Ok(Reply::page(StatusCode::BAD_REQUEST, page::no_form()));
         }
     };
     let outcome = decide(
@@ -366,34 +371,34 @@ async fn answered(
     )
     .await?;
     Ok(match outcome {
-        Outcome::Counts(decision) => {
+        DecisionOutcome::Recorded(decision) => {
             tracing::info!(%post, by, verdict = decision.verdict.name(), "decided");
-            let mut answer = Answered::page(StatusCode::SEE_OTHER, page::see_other());
+            let mut answer = Reply::page(StatusCode::SEE_OTHER, page::see_other());
             let address = format!("{}/review/{link_text}", base(config));
             answer.header = Some((header::LOCATION, address));
             answer
         }
-        Outcome::Refused(standing) => {
+        DecisionOutcome::Refused(standing) => {
             attempt(&form.answer, page::why(&standing)).await?;
             match &standing {
-                Standing::Decided(decision) => {
+                ApprovalState::Decided(decision) => {
                     let picture = picture_url(clients, config, now, link).await?;
-                    let page = page::somebody_was_faster(approval, decision, &picture);
-                    Answered::page(StatusCode::CONFLICT, page)
+                    let page = page::decided_before(approval, decision, &picture);
+                    Reply::page(StatusCode::CONFLICT, page)
                 }
-                Standing::Paused(reason) => {
+                ApprovalState::Paused(reason) => {
                     let picture = picture_url(clients, config, now, link).await?;
                     let page = page::paused(approval, reason, &picture);
-                    Answered::page(StatusCode::LOCKED, page)
+                    Reply::page(StatusCode::LOCKED, page)
                 }
                 standing => refused(standing),
             }
         }
-        Outcome::OtherContent => {
-            attempt(&form.answer, "other content is presented by now").await?;
-            Answered::page(StatusCode::CONFLICT, page::other_content())
+        DecisionOutcome::ContentChanged => {
+            attempt(&form.answer, "the content has changed").await?;
+            Reply::page(StatusCode::CONFLICT, page::other_content())
         }
-        Outcome::Problems(problems) => {
+        DecisionOutcome::Invalid(problems) => {
             let page = open_page(
                 clients,
                 config,
@@ -405,21 +410,21 @@ async fn answered(
                 &form,
                 Some(&problems),
             );
-            Answered::page(StatusCode::UNPROCESSABLE_ENTITY, page.await?)
+            Reply::page(StatusCode::UNPROCESSABLE_ENTITY, page.await?)
         }
     })
 }
 
-/// The page of an approval that nobody can decide any more.
-fn refused(standing: &Standing) -> Answered {
+/// The page of an approval that can no longer be decided.
+fn refused(standing: &ApprovalState) -> Reply {
     let page = match standing {
-        Standing::ExecutionEnded(status) => page::execution_ended(status),
+        ApprovalState::ExecutionEnded(status) => page::execution_ended(status),
         _ => page::closed(),
     };
-    Answered::page(StatusCode::GONE, page)
+    Reply::page(StatusCode::GONE, page)
 }
 
-#[expect(clippy::too_many_arguments, reason = "what a page shows")]
+#[expect(clippy::too_many_arguments, reason = "everything that a page shows")]
 async fn open_page(
     clients: &Clients,
     config: &Config,
@@ -429,7 +434,7 @@ async fn open_page(
     approval: &Approval,
     by: &str,
     form: &Form,
-    problems: Option<&Problems>,
+    problems: Option<&TextProblems>,
 ) -> anyhow::Result<Markup> {
     let picture = picture_url(clients, config, now, link).await?;
     let value = clients
@@ -437,11 +442,11 @@ async fn open_page(
             Some(keys.form_value(link_text, &approval.presented_hash))
         })
         .await?
-        .context("there are no signing keys")?;
+        .context("the secret has no signing keys")?;
     Ok(page::open(approval, by, form, &value, problems, &picture))
 }
 
-/// The form of a request, or the status and the reason why there is none.
+/// The form of a request, or the status and the reason of a refusal.
 fn form(config: &Config, request: &Request) -> Result<Form, (StatusCode, &'static str)> {
     let headers = request.headers();
     if request.body().len() > MAX_BODY {
@@ -457,7 +462,7 @@ fn form(config: &Config, request: &Request) -> Result<Form, (StatusCode, &'stati
     let foreign_site = text(headers, header::HeaderName::from_static("sec-fetch-site"))
         .is_some_and(|site| site != "same-origin");
     if foreign_origin || foreign_site {
-        return Err((StatusCode::FORBIDDEN, NOT_OURS));
+        return Err((StatusCode::FORBIDDEN, FORGED));
     }
     let unreadable = (StatusCode::BAD_REQUEST, "the form cannot be read");
     if !is_utf8(request.body()) {
@@ -466,8 +471,8 @@ fn form(config: &Config, request: &Request) -> Result<Form, (StatusCode, &'stati
     serde_urlencoded::from_bytes(request.body()).map_err(|_| unreadable)
 }
 
-/// Whether a form is UTF-8 once its escapes are resolved. The parser puts other characters in the place of what is
-/// not, and nobody would have approved those.
+/// Whether a form is UTF-8 after resolving its escapes. The parser would insert replacement characters, which no
+/// approver has approved.
 fn is_utf8(form: &[u8]) -> bool {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut resolved = Vec::with_capacity(form.len());
@@ -508,7 +513,7 @@ fn origin(config: &Config) -> &str {
         .map_or(base, |path| &base[..host + path])
 }
 
-/// The address of the picture, with a link that decides nothing.
+/// The address of the picture, with a link that cannot decide.
 async fn picture_url(
     clients: &Clients,
     config: &Config,
@@ -518,7 +523,7 @@ async fn picture_url(
     let signed = clients
         .with_keys(config, now, |keys| Some(keys.sign(Purpose::Show, link)))
         .await?
-        .context("there are no signing keys")?;
+        .context("the secret has no signing keys")?;
     Ok(format!("{}/picture/{signed}", base(config)))
 }
 
@@ -527,7 +532,7 @@ async fn picture(
     config: &Config,
     approval: &Approval,
     is_small: bool,
-) -> anyhow::Result<Answered> {
+) -> anyhow::Result<Reply> {
     let key = match is_small || approval.image.bytes > MAX_PICTURE {
         true => &approval.image.thumbnail_key,
         false => &approval.image.key,
@@ -542,12 +547,12 @@ async fn picture(
     let object = match object {
         Ok(object) => object,
         Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => {
-            return Ok(Answered::unknown());
+            return Ok(Reply::unknown());
         }
         Err(error) => return Err(anyhow!(error).context(format!("reading {key}"))),
     };
     let body = object.body.collect().await.context("reading a picture")?;
-    Ok(Answered {
+    Ok(Reply {
         status: StatusCode::OK,
         content_type: "image/jpeg",
         body: body.to_vec(),

@@ -1,8 +1,8 @@
-//! The pages, as HTML that needs nothing else.
+//! The pages, as HTML without scripts or other resources.
 
 use std::sync::OnceLock;
 
-use approvals::{MAX_NOTE, Problems, Standing, tidy};
+use approvals::{ApprovalState, MAX_NOTE, TextProblems, normalize};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -35,7 +35,7 @@ summary{padding:12px 0;min-height:48px;cursor:pointer;font-weight:600}
 .quote{white-space:pre-line;overflow-wrap:anywhere;background:var(--card);border-left:4px solid var(--accent);border-radius:4px;padding:8px 12px;margin:8px 0}
 ";
 
-/// What the pages may load: our pictures, and the one style sheet that is in them.
+/// Allows the pictures of this site, and the one style sheet in the pages.
 pub(crate) fn content_security_policy() -> String {
     static POLICY: OnceLock<String> = OnceLock::new();
     POLICY
@@ -49,68 +49,68 @@ pub(crate) fn content_security_policy() -> String {
         .clone()
 }
 
-/// The page on which somebody decides.
+/// The page of an open approval.
 pub(crate) fn open(
     approval: &Approval,
     by: &str,
     form: &Form,
     form_value: &str,
-    problems: Option<&Problems>,
+    problems: Option<&TextProblems>,
     picture: &str,
 ) -> Markup {
-    let none = Problems::default();
+    let none = TextProblems::default();
     let problems = problems.unwrap_or(&none);
     let left = approval.regenerations_left();
-    let silence = match approval.on_timeout {
+    let on_timeout = match approval.on_timeout {
         OnTimeout::Skip => "nothing is posted",
-        OnTimeout::Post => "it is posted as it is",
+        OnTimeout::Post => "it is posted as shown",
     };
     let closes = Timestamp::from_second(approval.closes_at).unwrap_or(Timestamp::MAX);
     let body = html! {
         (head(approval))
         @if *problems != none {
-            p.problem role="alert" { "Nothing was decided: see below what to change." }
+            p.problem role="alert" { "Nothing was decided. Fix the problems below." }
         }
         (picture_of(approval, picture))
-        p { "Appears " b { (appears(approval)) } "." }
-        p.dim { "Decisions close on " (said(approval, closes)) ". If nobody answers by then, " (silence) "." }
+        p { "Will be posted " b { (appears(approval)) } "." }
+        p.dim { "Decide by " (format_time(approval, closes)) ". Without a decision by then, " (on_timeout) "." }
         form method="post" {
             input type="hidden" name="content" value=(approval.presented_hash);
             input type="hidden" name="form" value=(form_value);
             (field("caption", "Caption", &form.caption, 6, problems.caption.as_deref(),
-                &format!("Weighted length {} of {MAX_WEIGHTED_LENGTH}; an emoji counts 2.", weighted_length(&tidy(&form.caption)))))
-            (field("altText", "Alt text, for those who do not see the picture", &form.alt_text, 4, problems.alt_text.as_deref(),
-                &format!("{} of {MAX_ALT_TEXT} characters.", tidy(&form.alt_text).encode_utf16().count())))
+                &format!("Weighted length: {} of {MAX_WEIGHTED_LENGTH}. An emoji counts as 2.", weighted_length(&normalize(&form.caption)))))
+            (field("altText", "Alt text, for people who cannot see the picture", &form.alt_text, 4, problems.alt_text.as_deref(),
+                &format!("{} of {MAX_ALT_TEXT} characters.", normalize(&form.alt_text).encode_utf16().count())))
             button.main name="answer" value="approve" { "Approve" }
             details open[problems.note.is_some()] {
                 summary { "Another picture" }
                 @if left == 0 {
-                    p { "There have been four pictures, and there will be no more." }
+                    p { "All four pictures are used. Approve this one or reject it." }
                     @if let Some(problem) = &problems.note { p.problem { (problem) } }
                 } @else {
-                    p.dim { "It costs about $" (format!("{:.2}", approval.cost_usd.max(0.01))) ", and comes with a mail of its own. " (times(left)) " left." }
-                    (field("note", "What should it be like?", &form.note, 3, problems.note.as_deref(),
-                        &format!("At most {MAX_NOTE} characters; may be empty.")))
+                    p.dim { "A new picture costs about $" (format!("{:.2}", approval.cost_usd.max(0.01))) ". You will receive a new email. " (times(left)) " left." }
+                    (field("note", "What should change?", &form.note, 3, problems.note.as_deref(),
+                        &format!("Optional. At most {MAX_NOTE} characters.")))
                     button name="answer" value="regenerate" { "Ask for another picture" }
                 }
             }
             details open[problems.reason.is_some()] {
                 summary { "Do not post" }
                 (field("reason", "Why not?", &form.reason, 3, problems.reason.as_deref(),
-                    "Kept in the record. Nothing is posted in this slot."))
+                    "The record keeps the reason. Nothing is posted in this slot."))
                 button name="answer" value="reject" { "Reject" }
             }
         }
-        p.dim { "You answer as " b { (by) } "." }
+        p.dim { "You decide as " b { (by) } "." }
     };
     page(&approval.day, body)
 }
 
-/// The page of an approval that was decided.
+/// The page of a decided approval.
 pub(crate) fn decided(approval: &Approval, decision: &Decision, picture: &str) -> Markup {
     let body = html! {
         (head(approval))
-        (said_by(approval, decision))
+        (decision_summary(approval, decision))
         (picture_of(approval, picture))
         @match &decision.verdict {
             Verdict::Approved { caption, alt_text, .. } => {
@@ -123,19 +123,15 @@ pub(crate) fn decided(approval: &Approval, decision: &Decision, picture: &str) -
     page(&approval.day, body)
 }
 
-/// The page for whoever answers second.
-pub(crate) fn somebody_was_faster(
-    approval: &Approval,
-    decision: &Decision,
-    picture: &str,
-) -> Markup {
+/// The page of an approver whose decision came second.
+pub(crate) fn decided_before(approval: &Approval, decision: &Decision, picture: &str) -> Markup {
     let body = html! {
         (head(approval))
-        p.problem role="alert" { "Your answer does not count: this was decided before." }
-        (said_by(approval, decision))
+        p.problem role="alert" { "Your decision was not recorded: this post was decided before." }
+        (decision_summary(approval, decision))
         (picture_of(approval, picture))
     };
-    page("Decided before", body)
+    page("Already decided", body)
 }
 
 /// The page while the bot is paused.
@@ -145,7 +141,7 @@ pub(crate) fn paused(approval: &Approval, reason: &str, picture: &str) -> Markup
         p.problem role="alert" {
             "The bot is paused"
             @if !reason.is_empty() { ": " (reason) }
-            ". Nothing can be decided until somebody resumes it; then open this page again."
+            ". Decisions are possible after an operator resumes it. Then open this page again."
         }
         (picture_of(approval, picture))
         div.quote { (approval.caption) }
@@ -155,15 +151,15 @@ pub(crate) fn paused(approval: &Approval, reason: &str, picture: &str) -> Markup
 
 pub(crate) fn other_content() -> Markup {
     plain(
-        "There is another picture by now",
-        "What you saw is not what would be posted any more. Open the link of the newest mail.",
+        "There is a newer picture",
+        "The picture or text that you saw has been replaced. Open the link in the newest email.",
     )
 }
 
 pub(crate) fn closed() -> Markup {
     plain(
         "Decisions are closed",
-        "The time to decide is over, and what happens now is what the bot's policy says.",
+        "The deadline has passed. The bot's policy decides.",
     )
 }
 
@@ -171,55 +167,58 @@ pub(crate) fn execution_ended(status: &str) -> Markup {
     plain(
         "The run has ended",
         &format!(
-            "The execution that would post this has ended ({status}), so there is nothing to decide. An operator can redrive it, and then this page is good again."
+            "The execution of this post has ended ({status}), so there is nothing to decide. If an operator redrives it, this page works again."
         ),
     )
 }
 
 pub(crate) fn link_is_over() -> Markup {
     plain(
-        "This link is over",
-        "It was good until a week after its deadline. Nothing was changed.",
+        "This link has expired",
+        "It was valid until a week after the deadline. Nothing was changed.",
     )
 }
 
 pub(crate) fn unknown() -> Markup {
     plain(
-        "Nothing here",
-        "There is no such page. If you followed a link from a mail, see whether it is complete.",
+        "Page not found",
+        "If you followed a link in an email, check that the link is complete.",
     )
 }
 
 pub(crate) fn no_form() -> Markup {
     plain(
         "Nothing was decided",
-        "The answer did not come from the form of this page. Open the link from the mail and answer there.",
+        "The request did not come from the form on this page. Open the link in the email and decide there.",
     )
 }
 
 pub(crate) fn wrong_method(allowed: &str) -> Markup {
-    plain("Not like this", &format!("This address answers {allowed}."))
-}
-
-pub(crate) fn see_other() -> Markup {
-    plain("Decided", "Your answer counts.")
-}
-
-pub(crate) fn out_of_order() -> Markup {
     plain(
-        "Something is out of order",
-        "Nothing was decided. Try again in a minute; if it stays like this, the log of the function says why.",
+        "Method not allowed",
+        &format!("This address accepts {allowed}."),
     )
 }
 
-/// Why an answer does not count, for the audit trail.
-pub(crate) fn why(standing: &Standing) -> &'static str {
+pub(crate) fn see_other() -> Markup {
+    plain("Decided", "Your decision is recorded.")
+}
+
+pub(crate) fn unavailable() -> Markup {
+    plain(
+        "There is a problem with the service",
+        "Nothing was decided. Try again in a minute. If the problem persists, check the log of the function.",
+    )
+}
+
+/// Why a request was refused, for the audit trail.
+pub(crate) fn why(standing: &ApprovalState) -> &'static str {
     match standing {
-        Standing::Open => "it is open",
-        Standing::Decided(_) => "it was decided before",
-        Standing::Closed => "decisions are closed",
-        Standing::Paused(_) => "the bot is paused",
-        Standing::ExecutionEnded(_) => "the execution has ended",
+        ApprovalState::Open => "it is open",
+        ApprovalState::Decided(_) => "it was decided before",
+        ApprovalState::Closed => "decisions are closed",
+        ApprovalState::Paused(_) => "the bot is paused",
+        ApprovalState::ExecutionEnded(_) => "the execution has ended",
     }
 }
 
@@ -248,7 +247,7 @@ fn head(approval: &Approval) -> Markup {
         h1 { (approval.day) }
         p.dim {
             (approval.post)
-            @if approval.round > 1 { ", picture number " (approval.round) }
+            @if approval.round > 1 { ", picture " (approval.round) }
         }
     }
 }
@@ -257,27 +256,27 @@ fn picture_of(approval: &Approval, picture: &str) -> Markup {
     html! { img src=(picture) alt=(approval.alt_text); }
 }
 
-fn said_by(approval: &Approval, decision: &Decision) -> Markup {
+fn decision_summary(approval: &Approval, decision: &Decision) -> Markup {
     let by = match decision.by.as_str() {
-        POLICY => "the bot's policy, since nobody answered in time",
+        POLICY => "the bot's policy, after the deadline",
         by => by,
     };
-    let at = said(approval, decision.at);
+    let at = format_time(approval, decision.at);
     html! {
         @match &decision.verdict {
             Verdict::Approved { .. } => p role="status" {
-                b { "Approved" } " by " (by) ", " (at) ". It appears "
-                @if approval.slot_time <= decision.at { "at once." } @else { "on " (said(approval, approval.slot_time)) "." }
+                b { "Approved" } " by " (by) ", " (at) ". It will be posted "
+                @if approval.slot_time <= decision.at { "immediately." } @else { "on " (format_time(approval, approval.slot_time)) "." }
             },
             Verdict::Rejected { reason } => {
                 p role="status" { b { "Rejected" } " by " (by) ", " (at) ". Nothing is posted." }
                 div.quote { (reason) }
             }
             Verdict::Regenerate { note } => {
-                p role="status" { b { "Another picture" } " was asked for by " (by) ", " (at) ". It comes with a mail of its own." }
+                p role="status" { b { "Another picture" } " was requested by " (by) ", " (at) ". You will receive a new email." }
                 @if !note.is_empty() { div.quote { (note) } }
             }
-            Verdict::Expired => p role="status" { b { "Expired." } " Nobody answered in time, and nothing is posted." },
+            Verdict::Expired => p role="status" { b { "Expired." } " There was no decision before the deadline. Nothing is posted." },
         }
     }
 }
@@ -293,16 +292,16 @@ fn field(
     let described = format!("{name}-hint");
     html! {
         label for=(name) { (label) }
-        // A line break right after the tag is dropped, so that one in the text is kept.
+        // Browsers drop a line break right after the tag; with this one, a leading line break of the text stays.
         textarea id=(name) name=(name) rows=(rows) aria-describedby=(described) aria-invalid=[problem.map(|_| "true")] { "\n" (value) }
         div id=(described) {
-            @if let Some(problem) = problem { p.problem { (capitalised(problem)) "." } }
+            @if let Some(problem) = problem { p.problem { (capitalized(problem)) "." } }
             small { (hint) }
         }
     }
 }
 
-fn capitalised(text: &str) -> String {
+fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),
@@ -321,12 +320,12 @@ fn times(left: u32) -> &'static str {
 fn appears(approval: &Approval) -> String {
     match approval.slot_time <= approval.opened_at {
         true => "as soon as it is approved".to_owned(),
-        false => format!("on {}", said(approval, approval.slot_time)),
+        false => format!("on {}", format_time(approval, approval.slot_time)),
     }
 }
 
-/// A time as people of the bot's zone say it.
-fn said(approval: &Approval, at: Timestamp) -> String {
+/// A time in the bot's zone, for people.
+fn format_time(approval: &Approval, at: Timestamp) -> String {
     let zone = TimeZone::get(&approval.time_zone).unwrap_or(TimeZone::UTC);
     at.to_zoned_datetime(zone)
         .strftime("%A %-d %B %Y, %H:%M %Z")

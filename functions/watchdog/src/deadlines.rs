@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use approvals::link::Keys;
 use approvals::mails::mail;
-use approvals::{LookedAfter, Standing, settle_and_deliver, standing};
+use approvals::{ApprovalProgress, ApprovalState, approval_state, settle_and_deliver};
 use post::PostId;
 use posts_table::Approval;
 use serde_json::json;
@@ -35,10 +35,10 @@ impl Sweep<'_> {
         };
         let decision = &self.clients.decision;
         match settle_and_deliver(decision, self.now, post, &approval).await? {
-            LookedAfter::Waits => self.done.waiting += 1,
-            LookedAfter::Settled => self.done.settled += 1,
-            LookedAfter::Delivered => self.done.delivered += 1,
-            LookedAfter::Nothing => {}
+            ApprovalProgress::Waiting => self.done.waiting += 1,
+            ApprovalProgress::Settled => self.done.settled += 1,
+            ApprovalProgress::Delivered => self.done.delivered += 1,
+            ApprovalProgress::Nothing => {}
         }
         let who: Vec<usize> = match approval.remind_at {
             Some(at) if at <= self.now.as_second() => to_remind(&approval),
@@ -46,7 +46,8 @@ impl Sweep<'_> {
         };
         // Nobody is reminded of what the page would refuse, such as the post of a paused bot or of a run that has
         // ended.
-        if !who.is_empty() && standing(decision, self.now, post, &approval).await? == Standing::Open
+        if !who.is_empty()
+            && approval_state(decision, self.now, post, &approval).await? == ApprovalState::Open
         {
             self.remind(post, &approval, &who).await?;
         }

@@ -1,4 +1,4 @@
-//! Forms: which ones decide, which ones do not, and what whoever sent them is told.
+//! Forms: which ones decide, which ones do not, and the responses.
 
 use approvals::link::{Keys, Purpose};
 use aws_config::retry::RetryConfig;
@@ -6,7 +6,7 @@ use posts_table::{Change, OnTimeout, Operator, Verdict, content_hash};
 use serde_json::json;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
 
-use crate::setting::*;
+use crate::fixture::*;
 
 /// The headers of a request.
 type Headers<'a> = &'a [(&'a str, &'a str)];
@@ -15,7 +15,7 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 type Row<'a> = (&'a str, u16, Vec<(&'a str, &'a str)>, Vec<u8>);
 
 #[tokio::test]
-async fn an_answer_that_is_sent_again_does_not_count_and_is_told_who_decided_what() {
+async fn a_form_that_is_sent_again_is_refused_and_shows_the_decision() {
     for (fields, says) in [
         (
             vec![
@@ -27,53 +27,53 @@ async fn an_answer_that_is_sent_again_does_not_count_and_is_told_who_decided_wha
         ),
         (
             vec![("answer", "regenerate"), ("note", "More fog")],
-            "Another picture was asked for by owner@example.org",
+            "Another picture was requested by owner@example.org",
         ),
         (
             vec![("answer", "reject"), ("reason", "Too sad")],
             "Rejected by owner@example.org",
         ),
     ] {
-        let desk = Desk::new().await;
-        let (owner, friend) = (desk.link(0), desk.link(1));
-        let mut form = desk.form(&owner);
+        let fixture = Fixture::new().await;
+        let (owner, friend) = (fixture.link(0), fixture.link(1));
+        let mut form = fixture.form(&owner);
         form.extend(
             fields
                 .iter()
                 .map(|(name, value)| (*name, (*value).to_owned())),
         );
-        let counts = desk.post(1, &owner, &form).await;
+        let counts = fixture.post(1, &owner, &form).await;
         assert_eq!(counts.status, 303, "{says}: {}", counts.says());
         assert_eq!(
             counts.header("location"),
             Some(format!("{BASE}/review/{owner}").as_str())
         );
-        let (status, output) = desk.ended().await;
+        let (status, output) = fixture.ended().await;
         assert_eq!(status, "SUCCEEDED", "{says}");
-        let decided = desk.approval().await;
+        let decided = fixture.approval().await;
         let decision = decided.decision.clone().unwrap();
         assert_eq!(output, Some(json!(decision)));
         assert_eq!((decision.by.as_str(), decision.at), (OWNER, at(1)));
         assert!(decided.delivered_at.is_some());
-        let before = desk.item().await;
+        let before = fixture.item().await;
         for (link, form) in [
             (&owner, form.clone()),
-            (&owner, desk.approving(&owner)),
-            (&friend, desk.approving(&friend)),
+            (&owner, fixture.approving(&owner)),
+            (&friend, fixture.approving(&friend)),
         ] {
-            let again = desk.post(2, link, &form).await;
+            let again = fixture.post(2, link, &form).await;
             assert_eq!(again.status, 409);
-            assert!(again.says().contains("Your answer does not count"));
+            assert!(again.says().contains("Your decision was not recorded"));
             assert!(again.says().contains(says), "{}", again.says());
         }
-        assert_eq!(desk.item().await, before, "{says}");
+        assert_eq!(fixture.item().await, before, "{says}");
         assert_eq!(
-            desk.refusals().await.len(),
+            fixture.refusals().await.len(),
             1,
             "the same second is one line"
         );
         for link in [&owner, &friend] {
-            let page = desk.get(&format!("/review/{link}")).await;
+            let page = fixture.get(&format!("/review/{link}")).await;
             assert_eq!(page.status, 200);
             assert!(page.says().contains(says), "{}", page.says());
             assert!(!page.html().contains("<form"), "{says}");
@@ -83,14 +83,14 @@ async fn an_answer_that_is_sent_again_does_not_count_and_is_told_who_decided_wha
 }
 
 #[tokio::test]
-async fn a_form_that_is_not_from_the_page_decides_nothing_and_is_on_record() {
-    let desk = Desk::new().await;
-    let before = desk.item().await;
-    let link = desk.link(0);
-    let good = desk.approving(&link);
+async fn a_form_that_is_not_from_the_page_decides_nothing_and_is_audited() {
+    let fixture = Fixture::new().await;
+    let before = fixture.item().await;
+    let link = fixture.link(0);
+    let good = fixture.approving(&link);
     let bytes = encoded(&good);
     let with = |name, value: &str| encoded(&changed(&good, name, value));
-    let other_round = desk.link_of(Purpose::Decide, POST, 2, 0, LINK_ENDS);
+    let other_round = fixture.link_of(Purpose::Decide, POST, 2, 0, LINK_ENDS);
     let old_hash = content_hash("0", CAPTION, ALT_TEXT);
     let old_keys = Keys::parse(&secret(9, None)).unwrap();
     let twice = |field: &str| [&bytes[..], format!("&{field}").as_bytes()].concat();
@@ -119,9 +119,9 @@ async fn a_form_that_is_not_from_the_page_decides_nothing_and_is_on_record() {
             vec![kind],
             with(
                 "form",
-                &desk
+                &fixture
                     .keys
-                    .form_value(&desk.link(1), &approval().presented_hash),
+                    .form_value(&fixture.link(1), &approval().presented_hash),
             ),
         ),
         (
@@ -130,7 +130,7 @@ async fn a_form_that_is_not_from_the_page_decides_nothing_and_is_on_record() {
             vec![kind],
             with(
                 "form",
-                &desk
+                &fixture
                     .keys
                     .form_value(&other_round, &approval().presented_hash),
             ),
@@ -139,7 +139,7 @@ async fn a_form_that_is_not_from_the_page_decides_nothing_and_is_on_record() {
             "the form value of other content",
             403,
             vec![kind],
-            with("form", &desk.keys.form_value(&link, &old_hash)),
+            with("form", &fixture.keys.form_value(&link, &old_hash)),
         ),
         (
             "the link as form value",
@@ -277,11 +277,13 @@ async fn a_form_that_is_not_from_the_page_decides_nothing_and_is_on_record() {
     let mut statuses = Vec::new();
     for (i, (what, status, headers, body)) in rows.iter().enumerate() {
         let path = format!("/review/{link}");
-        let answer = desk.ask(1 + i as i64, "POST", &path, headers, body).await;
+        let answer = fixture
+            .ask(1 + i as i64, "POST", &path, headers, body)
+            .await;
         statuses.push((*what, answer.status.as_u16() == *status, answer.status));
         assert!(!answer.html().contains(POST), "{what}");
         assert_well_formed(answer.html());
-        let refusals = desk.refusals().await;
+        let refusals = fixture.refusals().await;
         assert_eq!(refusals.len(), i + 1, "{what} is on record: {refusals:?}");
     }
     let wrong: Vec<_> = statuses
@@ -289,17 +291,18 @@ async fn a_form_that_is_not_from_the_page_decides_nothing_and_is_on_record() {
         .filter(|(_, is_right, _)| !is_right)
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
-    desk.undecided(&before, "a form that is not from the page")
+    fixture
+        .undecided(&before, "a form that is not from the page")
         .await;
-    for line in desk.audit().await {
+    for line in fixture.audit().await {
         let line = line.details.to_string();
         assert!(!line.contains(&link) && line.len() < 1000, "{line}");
     }
     // The same form without any of this is good.
-    assert_eq!(desk.post(100, &link, &good).await.status, 303);
+    assert_eq!(fixture.post(100, &link, &good).await.status, 303);
 }
 
-/// The same form with a field that nobody reads, so that it has this length.
+/// The same form with an unused field, so that it has this length.
 fn padded(form: &[u8], length: usize) -> Vec<u8> {
     let mut padded = [form, b"&padding="].concat();
     padded.resize(length, b'x');
@@ -307,7 +310,7 @@ fn padded(form: &[u8], length: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_good_form_counts_with_every_header_that_browsers_send() {
+async fn a_valid_form_is_accepted_with_every_header_that_browsers_send() {
     let rows: [(&str, Headers, usize); 6] = [
         ("no origin, as old browsers", &[("content-type", FORM)], 0),
         (
@@ -348,89 +351,92 @@ async fn a_good_form_counts_with_every_header_that_browsers_send() {
         ),
     ];
     for (what, headers, length) in rows {
-        let desk = Desk::new().await;
-        let link = desk.link(0);
-        let mut form = encoded(&desk.approving(&link));
+        let fixture = Fixture::new().await;
+        let link = fixture.link(0);
+        let mut form = encoded(&fixture.approving(&link));
         if length > 0 {
             form = padded(&form, length);
         }
         let path = format!("/review/{link}");
-        let answer = desk.ask(1, "POST", &path, headers, &form).await;
+        let answer = fixture.ask(1, "POST", &path, headers, &form).await;
         assert_eq!(answer.status, 303, "{what}: {}", answer.says());
-        assert_eq!(desk.ended().await.0, "SUCCEEDED", "{what}");
+        assert_eq!(fixture.ended().await.0, "SUCCEEDED", "{what}");
     }
 }
 
 #[tokio::test]
-async fn the_base_address_may_have_a_port_and_a_path_and_its_origin_is_ours() {
-    let mut desk = Desk::new().await;
-    desk.config.review_base_url = "http://review.localhost:4566/api/".to_owned();
-    let link = desk.link(0);
+async fn the_base_address_can_have_a_port_and_a_path() {
+    let mut fixture = Fixture::new().await;
+    fixture.config.review_base_url = "http://review.localhost:4566/api/".to_owned();
+    let link = fixture.link(0);
     let path = format!("/review/{link}");
-    let page = desk.get(&path).await;
-    let show = desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
+    let page = fixture.get(&path).await;
+    let show = fixture.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
     let picture = format!("http://review.localhost:4566/api/picture/{show}");
     assert!(page.html().contains(&picture), "{}", page.html());
-    let form = encoded(&desk.approving(&link));
+    let form = encoded(&fixture.approving(&link));
     for (origin, status) in [
         ("http://review.localhost:4566/api", 403),
         ("http://review.localhost", 403),
         ("http://review.localhost:4566", 303),
     ] {
         let headers = [("content-type", FORM), ("origin", origin)];
-        let answer = desk.ask(1, "POST", &path, &headers, &form).await;
+        let answer = fixture.ask(1, "POST", &path, &headers, &form).await;
         assert_eq!(answer.status, status, "{origin}");
     }
 }
 
 #[tokio::test]
 async fn a_page_of_older_content_or_of_an_older_round_decides_nothing_about_the_new_one() {
-    let desk = Desk::new().await;
-    let link = desk.link(0);
-    let old_form = desk.approving(&link);
+    let fixture = Fixture::new().await;
+    let link = fixture.link(0);
+    let old_form = fixture.approving(&link);
     let mut other = approval();
     other.caption = "Another caption".to_owned();
     other.presented_hash = hash_of(&other);
     other.opened_at = at(10);
-    desk.open(&other).await;
-    let before = desk.item().await;
-    let stale = desk.post(11, &link, &old_form).await;
+    fixture.open(&other).await;
+    let before = fixture.item().await;
+    let stale = fixture.post(11, &link, &old_form).await;
     assert_eq!(stale.status, 409);
     assert!(
-        stale.says().contains("another picture by now"),
+        stale.says().contains("There is a newer picture"),
         "{}",
         stale.says()
     );
-    assert_eq!(desk.item().await, before);
-    assert_eq!(desk.refusals().await, ["other content is presented by now"]);
+    assert_eq!(fixture.item().await, before);
+    assert_eq!(
+        fixture.refusals().await,
+        ["the content has changed"]
+    );
     // A new round has an approval of its own; the old page decides the old one, if anything.
     let mut next = approval();
     next.round = 2;
     next.image.sha256 = "1".repeat(64);
     next.presented_hash = hash_of(&next);
-    desk.open(&next).await;
-    let table = &desk.clients.decision.table;
-    desk.post(12, &link, &old_form).await;
-    let next_one = table.approval(&desk.post, 2).await.unwrap().unwrap();
+    fixture.open(&next).await;
+    let table = &fixture.clients.decision.table;
+    fixture.post(12, &link, &old_form).await;
+    let next_one = table.approval(&fixture.post, 2).await.unwrap().unwrap();
     assert_eq!(next_one.decision, None);
     // Nor does the old form do so under the new link.
-    let new_link = desk.link_of(Purpose::Decide, POST, 2, 0, LINK_ENDS);
-    assert_eq!(desk.post(13, &new_link, &old_form).await.status, 403);
-    let next_one = table.approval(&desk.post, 2).await.unwrap().unwrap();
+    let new_link = fixture.link_of(Purpose::Decide, POST, 2, 0, LINK_ENDS);
+    assert_eq!(fixture.post(13, &new_link, &old_form).await.status, 403);
+    let next_one = table.approval(&fixture.post, 2).await.unwrap().unwrap();
     assert_eq!(next_one.decision, None);
 }
 
 #[tokio::test]
-async fn of_two_who_answer_at_the_same_moment_one_counts_and_the_other_is_told() {
+async fn of_two_simultaneous_decisions_the_first_wins_and_the_second_is_refused() {
     for round in 0..12 {
-        let desk = Desk::new().await;
-        let (owner, friend) = (desk.link(0), desk.link(1));
-        let mut reject = desk.form(&friend);
+        let fixture = Fixture::new().await;
+        let (owner, friend) = (fixture.link(0), fixture.link(1));
+        let mut reject = fixture.form(&friend);
         reject.push(("answer", "reject".to_owned()));
         reject.push(("reason", "Not today".to_owned()));
-        let approve = desk.approving(&owner);
-        let first = desk.post(1, &owner, &approve);
-        let second = desk.post(1, &friend, &reject);
+        let approve = fixture.approving(&owner);
+        let first = fixture.post(1, &owner, &approve);
+        let second = fixture.post(1, &friend, &reject);
         // The one that is polled first is not always the same.
         let (first, second) = match round % 2 {
             0 => tokio::join!(first, second),
@@ -439,7 +445,7 @@ async fn of_two_who_answer_at_the_same_moment_one_counts_and_the_other_is_told()
                 (first, second)
             }
         };
-        let decision = desk.approval().await.decision.unwrap();
+        let decision = fixture.approval().await.decision.unwrap();
         let (winner, loser, told) = match decision.by.as_str() {
             OWNER => (first, second, "Approved by owner@example.org"),
             _ => (second, first, "Rejected by friend@example.org"),
@@ -448,10 +454,10 @@ async fn of_two_who_answer_at_the_same_moment_one_counts_and_the_other_is_told()
         assert_eq!(loser.status, 409, "{round}: {}", loser.says());
         assert!(loser.says().contains(told), "{round}: {}", loser.says());
         assert_eq!(
-            desk.ended().await,
+            fixture.ended().await,
             ("SUCCEEDED".to_owned(), Some(json!(decision)))
         );
-        let lines = desk.audit().await;
+        let lines = fixture.audit().await;
         let count = |what: &str| {
             let named = lines.iter().filter(|line| line.what.to_string() == what);
             named.count()
@@ -465,80 +471,82 @@ async fn of_two_who_answer_at_the_same_moment_one_counts_and_the_other_is_told()
 }
 
 #[tokio::test]
-async fn a_decision_counts_until_the_deadline_and_then_the_policy_does() {
+async fn a_decision_is_accepted_until_the_deadline_and_then_the_policy_applies() {
     for (on_timeout, says) in [
         (
             OnTimeout::Skip,
-            "Nobody answered in time, and nothing is posted",
+            "There was no decision before the deadline. Nothing is posted",
         ),
         (
             OnTimeout::Post,
-            "Approved by the bot's policy, since nobody answered in time",
+            "Approved by the bot's policy, after the deadline",
         ),
     ] {
-        let desk = Desk::with(|approval| approval.on_timeout = on_timeout).await;
-        let before = desk.item().await;
-        let link = desk.link(0);
+        let fixture = Fixture::with(|approval| approval.on_timeout = on_timeout).await;
+        let before = fixture.item().await;
+        let link = fixture.link(0);
         let path = format!("/review/{link}");
-        // Whoever only looks settles nothing.
-        let late = desk.ask(DEADLINE, "GET", &path, &[], b"").await;
+        // A GET settles nothing.
+        let late = fixture.ask(DEADLINE, "GET", &path, &[], b"").await;
         assert_eq!(late.status, 410);
         assert!(late.says().contains("Decisions are closed"));
-        desk.undecided(&before, "a late look").await;
-        // Whoever tries to decide sees to it that the policy is applied.
-        let form = desk.approving(&link);
+        fixture.undecided(&before, "a late look").await;
+        // A POST applies the policy.
+        let form = fixture.approving(&link);
         let form = changed(&form, "caption", "Mine!");
-        let answer = desk.post(DEADLINE, &link, &form).await;
+        let answer = fixture.post(DEADLINE, &link, &form).await;
         assert_eq!(answer.status, 410, "{}", answer.says());
-        let settled = desk.approval().await;
+        let settled = fixture.approval().await;
         let decision = settled.decision.unwrap();
         assert_eq!(decision.by, "policy");
         assert_eq!(
-            desk.ended().await,
+            fixture.ended().await,
             ("SUCCEEDED".to_owned(), Some(json!(decision)))
         );
         if let Verdict::Approved { caption, hash, .. } = &decision.verdict {
             assert_eq!((caption.as_str(), hash), (CAPTION, &settled.presented_hash));
         }
-        let page = desk.ask(DEADLINE + 1, "GET", &path, &[], b"").await;
+        let page = fixture.ask(DEADLINE + 1, "GET", &path, &[], b"").await;
         assert_eq!(page.status, 200);
         assert!(page.says().contains(says), "{}", page.says());
-        assert_eq!(desk.refusals().await, ["decisions are closed"]);
+        assert_eq!(fixture.refusals().await, ["decisions are closed"]);
     }
-    let desk = Desk::new().await;
-    let link = desk.link(0);
-    let last = desk.post(DEADLINE - 1, &link, &desk.approving(&link)).await;
+    let fixture = Fixture::new().await;
+    let link = fixture.link(0);
+    let last = fixture
+        .post(DEADLINE - 1, &link, &fixture.approving(&link))
+        .await;
     assert_eq!(last.status, 303);
 }
 
 #[tokio::test]
-async fn while_the_bot_is_paused_the_page_says_so_and_nothing_is_decided() {
-    let desk = Desk::new().await;
-    desk.pause("<b>storm</b> & more").await;
-    let before = desk.item().await;
-    let link = desk.link(0);
-    let page = desk.get(&format!("/review/{link}")).await;
+async fn the_page_of_a_paused_bot_decides_nothing() {
+    let fixture = Fixture::new().await;
+    fixture.pause("<b>storm</b> & more").await;
+    let before = fixture.item().await;
+    let link = fixture.link(0);
+    let page = fixture.get(&format!("/review/{link}")).await;
     assert_eq!(page.status, 200);
     assert!(page.html().contains("&lt;b&gt;storm&lt;/b&gt; &amp; more"));
     assert!(!page.html().contains("<form") && !page.html().contains("<b>storm"));
     assert_well_formed(page.html());
-    let form = desk.approving(&link);
-    let answer = desk.post(1, &link, &form).await;
+    let form = fixture.approving(&link);
+    let answer = fixture.post(1, &link, &form).await;
     assert_eq!(answer.status, 423);
     assert!(answer.says().contains("The bot is paused"));
     assert_well_formed(answer.html());
-    desk.undecided(&before, "a paused bot").await;
-    assert_eq!(desk.refusals().await, ["the bot is paused"]);
+    fixture.undecided(&before, "a paused bot").await;
+    assert_eq!(fixture.refusals().await, ["the bot is paused"]);
 }
 
 #[tokio::test]
-async fn an_execution_that_has_ended_or_is_gone_leaves_nothing_to_decide() {
-    let desk = Desk::new().await;
-    desk.stop().await;
-    let before = desk.item().await;
-    let link = desk.link(0);
-    let page = desk.get(&format!("/review/{link}")).await;
-    let answer = desk.post(1, &link, &desk.approving(&link)).await;
+async fn an_ended_or_missing_execution_leaves_nothing_to_decide() {
+    let fixture = Fixture::new().await;
+    fixture.stop().await;
+    let before = fixture.item().await;
+    let link = fixture.link(0);
+    let page = fixture.get(&format!("/review/{link}")).await;
+    let answer = fixture.post(1, &link, &fixture.approving(&link)).await;
     for answer in [&page, &answer] {
         assert_eq!(answer.status, 410);
         assert!(
@@ -547,39 +555,41 @@ async fn an_execution_that_has_ended_or_is_gone_leaves_nothing_to_decide() {
             answer.says()
         );
     }
-    assert_eq!(desk.item().await, before);
-    assert_eq!(desk.refusals().await, ["the execution has ended"]);
+    assert_eq!(fixture.item().await, before);
+    assert_eq!(fixture.refusals().await, ["the execution has ended"]);
 
-    let desk = Desk::new().await;
-    let gone = desk.execution.replace("daily-post", "no-such-machine");
-    let table = &desk.clients.decision.table;
+    let fixture = Fixture::new().await;
+    let gone = fixture.execution.replace("daily-post", "no-such-machine");
+    let table = &fixture.clients.decision.table;
     let operator = Operator {
         by: "operator".to_owned(),
         reason: None,
     };
     let handed = table
-        .hand_over(&desk.post, &desk.execution, &gone, &operator, at(1))
+        .hand_over(&fixture.post, &fixture.execution, &gone, &operator, at(1))
         .await
         .unwrap();
     assert!(matches!(handed, Change::Made), "{handed:?}");
-    let before = desk.item().await;
-    let link = desk.link(0);
-    let answer = desk.post(2, &link, &desk.approving(&link)).await;
+    let before = fixture.item().await;
+    let link = fixture.link(0);
+    let answer = fixture.post(2, &link, &fixture.approving(&link)).await;
     assert_eq!(answer.status, 410);
     assert!(
         answer.says().contains("has ended (gone)"),
         "{}",
         answer.says()
     );
-    desk.undecided(&before, "an execution that is gone").await;
+    fixture
+        .undecided(&before, "an execution that is gone")
+        .await;
 }
 
 #[tokio::test]
-async fn a_decision_whose_answer_is_lost_counts_and_the_next_answer_delivers_it() {
-    let mut desk = Desk::new().await;
+async fn an_undelivered_decision_stays_and_the_next_post_delivers_it() {
+    let mut fixture = Fixture::new().await;
     let broken = MockServer::start().await;
     let running = json!({
-        "executionArn": desk.execution,
+        "executionArn": fixture.execution,
         "stateMachineArn": "arn:aws:states:us-east-1:000000000000:stateMachine:daily-post",
         "status": "RUNNING",
         "startDate": 1_793_354_400,
@@ -593,67 +603,70 @@ async fn a_decision_whose_answer_is_lost_counts_and_the_next_answer_delivers_it(
         .expect(1)
         .mount(&broken)
         .await;
-    let aws = desk.aws.clone().into_builder();
+    let aws = fixture.aws.clone().into_builder();
     let aws = aws
         .endpoint_url(broken.uri())
         .retry_config(RetryConfig::disabled());
     let real = std::mem::replace(
-        &mut desk.clients.decision.sfn,
+        &mut fixture.clients.decision.sfn,
         aws_sdk_sfn::Client::new(&aws.build()),
     );
-    let link = desk.link(0);
-    let form = desk.approving(&link);
-    assert_eq!(desk.post(1, &link, &form).await.status, 303);
-    desk.clients.decision.sfn = real;
-    let decided = desk.approval().await;
+    let link = fixture.link(0);
+    let form = fixture.approving(&link);
+    assert_eq!(fixture.post(1, &link, &form).await.status, 303);
+    fixture.clients.decision.sfn = real;
+    let decided = fixture.approval().await;
     assert!(decided.decision.is_some() && decided.delivered_at.is_none());
-    assert_eq!(desk.status().await.0, "RUNNING");
-    // A look delivers nothing; whoever answers again does.
-    assert_eq!(desk.get(&format!("/review/{link}")).await.status, 200);
-    assert_eq!(desk.status().await.0, "RUNNING");
-    assert_eq!(desk.post(2, &link, &form).await.status, 409);
+    assert_eq!(fixture.status().await.0, "RUNNING");
+    // A GET delivers nothing; the next POST does.
+    assert_eq!(fixture.get(&format!("/review/{link}")).await.status, 200);
+    assert_eq!(fixture.status().await.0, "RUNNING");
+    assert_eq!(fixture.post(2, &link, &form).await.status, 409);
     let output = json!(decided.decision);
-    assert_eq!(desk.ended().await, ("SUCCEEDED".to_owned(), Some(output)));
-    assert!(desk.approval().await.delivered_at.is_some());
+    assert_eq!(
+        fixture.ended().await,
+        ("SUCCEEDED".to_owned(), Some(output))
+    );
+    assert!(fixture.approval().await.delivered_at.is_some());
 }
 
 #[tokio::test]
-async fn after_the_last_picture_there_is_no_other_one() {
-    let desk = Desk::with(|approval| approval.round = 4).await;
-    let link = desk.link_of(Purpose::Decide, POST, 4, 0, LINK_ENDS);
-    let page = desk.get(&format!("/review/{link}")).await;
+async fn after_the_last_picture_another_one_is_refused() {
+    let fixture = Fixture::with(|approval| approval.round = 4).await;
+    let link = fixture.link_of(Purpose::Decide, POST, 4, 0, LINK_ENDS);
+    let page = fixture.get(&format!("/review/{link}")).await;
     assert!(
-        page.says().contains("there will be no more"),
+        page.says().contains("All four pictures are used"),
         "{}",
         page.says()
     );
     assert!(!page.html().contains("value=\"regenerate\""));
     let hash = approval().presented_hash;
     let form = [
-        ("form", desk.keys.form_value(&link, &hash)),
+        ("form", fixture.keys.form_value(&link, &hash)),
         ("content", hash),
         ("answer", "regenerate".to_owned()),
         ("caption", "Mine".to_owned()),
     ];
-    let answer = desk.post(1, &link, &form).await;
+    let answer = fixture.post(1, &link, &form).await;
     assert_eq!(answer.status, 422);
     assert_eq!(field(answer.html(), "caption").1, "\nMine");
     assert!(answer.says().contains("approve this one or reject it"));
-    let table = &desk.clients.decision.table;
-    let there = table.approval(&desk.post, 4).await.unwrap().unwrap();
+    let table = &fixture.clients.decision.table;
+    let there = table.approval(&fixture.post, 4).await.unwrap().unwrap();
     assert_eq!(there.decision, None);
 }
 
 #[tokio::test]
-async fn edited_texts_are_tidied_and_kept_with_their_own_hash() {
-    let desk = Desk::new().await;
-    let link = desk.link(0);
-    let form = desk.approving(&link);
+async fn edited_texts_are_normalized_and_stored_with_their_hash() {
+    let fixture = Fixture::new().await;
+    let link = fixture.link(0);
+    let form = fixture.approving(&link);
     let form = changed(&form, "caption", "  Two lines\r\nof mine \r\n");
     let form = changed(&form, "altText", "A \"ghost\" & <friends>");
-    assert_eq!(desk.post(1, &link, &form).await.status, 303);
+    assert_eq!(fixture.post(1, &link, &form).await.status, 303);
     let (caption, alt_text) = ("Two lines\nof mine", "A \"ghost\" & <friends>");
-    let approval = desk.approval().await;
+    let approval = fixture.approval().await;
     let verdict = approval.decision.unwrap().verdict;
     assert_eq!(
         verdict,

@@ -6,10 +6,10 @@ use approvals::link::Purpose;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use review::{Clients, Config};
 
-use crate::setting::*;
+use crate::fixture::*;
 
 #[tokio::test]
-async fn without_usable_keys_the_page_is_out_of_order_and_the_log_says_why_without_them() {
+async fn without_usable_keys_the_page_is_unavailable_and_the_log_names_the_cause_without_them() {
     let hush = BASE64_STANDARD.encode([7; 16]);
     let rows = [
         (None, "has no value"),
@@ -28,18 +28,18 @@ async fn without_usable_keys_the_page_is_out_of_order_and_the_log_says_why_witho
         ),
     ];
     for (value, says) in rows {
-        let desk = Desk::new().await;
-        let before = desk.item().await;
+        let fixture = Fixture::new().await;
+        let before = fixture.item().await;
         match value {
-            Some(value) => desk.set_secret(&value).await,
-            None => desk.delete_secret().await,
+            Some(value) => fixture.set_secret(&value).await,
+            None => fixture.delete_secret().await,
         }
-        let link = desk.link(0);
-        let form = desk.approving(&link);
+        let link = fixture.link(0);
+        let form = fixture.approving(&link);
         take_log();
-        let page = desk.get(&format!("/review/{link}")).await;
-        let answer = desk.post(1, &link, &form).await;
-        let forged = desk.get("/review/a.b").await;
+        let page = fixture.get(&format!("/review/{link}")).await;
+        let answer = fixture.post(1, &link, &form).await;
+        let forged = fixture.get("/review/a.b").await;
         for answer in [&page, &answer, &forged] {
             assert_eq!(answer.status, 503, "{says}");
             assert_eq!(answer, &page, "{says}");
@@ -53,33 +53,36 @@ async fn without_usable_keys_the_page_is_out_of_order_and_the_log_says_why_witho
                 "{says}: {log}"
             );
         }
-        desk.undecided(&before, says).await;
+        fixture.undecided(&before, says).await;
     }
 }
 
 #[tokio::test]
 async fn no_token_key_link_or_form_value_is_logged() {
-    let desk = Desk::new().await;
+    let fixture = Fixture::new().await;
     let (link, show) = (
-        desk.link(0),
-        desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS),
+        fixture.link(0),
+        fixture.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS),
     );
-    let token = desk.token().await.unwrap();
-    let form = desk.approving(&link);
+    let token = fixture.token().await.unwrap();
+    let form = fixture.approving(&link);
     take_log();
     let mut answers = vec![
-        desk.get(&format!("/review/{link}")).await,
-        desk.get(&format!("/picture/{show}")).await,
-        desk.post(1, &link, &changed(&form, "form", "forged")).await,
-        desk.post(1, &link, &changed(&form, "answer", "unknown"))
+        fixture.get(&format!("/review/{link}")).await,
+        fixture.get(&format!("/picture/{show}")).await,
+        fixture
+            .post(1, &link, &changed(&form, "form", "forged"))
             .await,
-        desk.post(1, &link, &changed(&form, "caption", "")).await,
-        desk.post(1, &link, &form).await,
-        desk.post(1, &link, &form).await,
+        fixture
+            .post(1, &link, &changed(&form, "answer", "unknown"))
+            .await,
+        fixture.post(1, &link, &changed(&form, "caption", "")).await,
+        fixture.post(1, &link, &form).await,
+        fixture.post(1, &link, &form).await,
     ];
     let log = take_log();
     assert!(
-        log.contains("decided") && log.contains("did not count"),
+        log.contains("decided") && log.contains("a request was refused"),
         "{log}"
     );
     let key = BASE64_STANDARD.encode([1; 32]);
@@ -90,26 +93,26 @@ async fn no_token_key_link_or_form_value_is_logged() {
     for answer in &answers {
         assert!(!answer.html().contains(&token) && !answer.html().contains(&key));
     }
-    for line in desk.audit().await {
+    for line in fixture.audit().await {
         let line = line.details.to_string();
         assert!(!line.contains(&token) && !line.contains(&link), "{line}");
     }
 }
 
 #[tokio::test]
-async fn what_is_missing_on_our_side_is_out_of_order_and_decides_nothing() {
-    let desk = Desk::new().await;
-    let before = desk.item().await;
-    let link = desk.link(0);
-    let show = desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
-    let form = encoded(&desk.approving(&link));
+async fn an_internal_error_makes_the_page_unavailable_and_decides_nothing() {
+    let fixture = Fixture::new().await;
+    let before = fixture.item().await;
+    let link = fixture.link(0);
+    let show = fixture.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
+    let form = encoded(&fixture.approving(&link));
     let no_table = Config {
         table_name: "nothing".to_owned(),
-        ..desk.config.clone()
+        ..fixture.config.clone()
     };
     let no_bucket = Config {
         image_bucket: "nothing".to_owned(),
-        ..desk.config.clone()
+        ..fixture.config.clone()
     };
     let kind = [("content-type", FORM)];
     for (config, method, path, says) in [
@@ -132,7 +135,7 @@ async fn what_is_missing_on_our_side_is_out_of_order_and_decides_nothing() {
             "reading pictures/1",
         ),
     ] {
-        let clients = Clients::new(&desk.aws, config);
+        let clients = Clients::new(&fixture.aws, config);
         take_log();
         let answer = ask(&clients, config, 1, method, &path, &kind, &form).await;
         assert_eq!(answer.status, 503, "{method} {says}");
@@ -141,7 +144,7 @@ async fn what_is_missing_on_our_side_is_out_of_order_and_decides_nothing() {
         assert!(log.contains(says), "{says}: {log}");
         assert!(!answer.html().contains("nothing\"") && !answer.html().contains("DynamoDB"));
     }
-    desk.undecided(&before, "something is missing").await;
+    fixture.undecided(&before, "something is missing").await;
 }
 
 #[test]

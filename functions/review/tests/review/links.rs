@@ -5,13 +5,13 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use serde_json::Value;
 
-use crate::setting::*;
+use crate::fixture::*;
 
 #[tokio::test]
-async fn whoever_fetches_the_page_sees_it_and_changes_nothing() {
-    let desk = Desk::new().await;
-    let before = desk.item().await;
-    let link = desk.link(0);
+async fn a_get_shows_the_page_and_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let before = fixture.item().await;
+    let link = fixture.link(0);
     let scanners: [&[(&str, &str)]; 6] = [
         &[],
         &[("purpose", "prefetch")],
@@ -23,7 +23,7 @@ async fn whoever_fetches_the_page_sees_it_and_changes_nothing() {
         ],
         &[("user-agent", "Mail scanner"), ("content-type", FORM)],
     ];
-    let first = desk.get(&format!("/review/{link}")).await;
+    let first = fixture.get(&format!("/review/{link}")).await;
     assert_eq!(first.status, 200);
     for headers in scanners {
         for (page, purpose) in [
@@ -31,13 +31,13 @@ async fn whoever_fetches_the_page_sees_it_and_changes_nothing() {
             ("picture", Purpose::Show),
             ("thumbnail", Purpose::Show),
         ] {
-            let link = desk.link_of(purpose, POST, 1, 0, LINK_ENDS);
+            let link = fixture.link_of(purpose, POST, 1, 0, LINK_ENDS);
             let path = format!("/{page}/{link}");
             // A body is of no use to a GET.
-            let body = encoded(&desk.approving(&link));
-            let got = desk.ask(1, "GET", &path, headers, &body).await;
+            let body = encoded(&fixture.approving(&link));
+            let got = fixture.ask(1, "GET", &path, headers, &body).await;
             assert_eq!(got.status, 200, "{page} {headers:?}");
-            let head = desk.ask(1, "HEAD", &path, headers, &body).await;
+            let head = fixture.ask(1, "HEAD", &path, headers, &body).await;
             assert_eq!(head.status, got.status, "{page} {headers:?}");
             assert_eq!(head.headers, got.headers, "{page} {headers:?}");
             assert!(head.body.is_empty(), "{page} {headers:?}");
@@ -46,28 +46,28 @@ async fn whoever_fetches_the_page_sees_it_and_changes_nothing() {
             }
         }
     }
-    let link = desk.link_of(Purpose::Decide, POST, 1, 0, 0);
+    let link = fixture.link_of(Purpose::Decide, POST, 1, 0, 0);
     for (path, status) in [
         ("/nothing".to_owned(), 404),
         (format!("/review/{link}"), 410),
     ] {
-        let got = desk.get(&path).await;
-        let head = desk.ask(1, "HEAD", &path, &[], b"").await;
+        let got = fixture.get(&path).await;
+        let head = fixture.ask(1, "HEAD", &path, &[], b"").await;
         assert_eq!((got.status.as_u16(), head.status), (status, got.status));
         assert_eq!(head.headers, got.headers, "{path}");
         assert!(head.body.is_empty() && !got.body.is_empty(), "{path}");
     }
-    desk.undecided(&before, "a scanner").await;
-    assert_eq!(desk.audit().await.len(), 1, "page views go to the logs");
+    fixture.undecided(&before, "a scanner").await;
+    assert_eq!(fixture.audit().await.len(), 1, "page views go to the logs");
 }
 
 #[tokio::test]
-async fn other_methods_are_told_which_ones_there_are() {
-    let desk = Desk::new().await;
-    let before = desk.item().await;
-    let link = desk.link(0);
-    let show = desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
-    let form = encoded(&desk.approving(&link));
+async fn other_methods_get_the_list_of_allowed_methods() {
+    let fixture = Fixture::new().await;
+    let before = fixture.item().await;
+    let link = fixture.link(0);
+    let show = fixture.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
+    let form = encoded(&fixture.approving(&link));
     let rows = [
         (
             "review",
@@ -96,25 +96,25 @@ async fn other_methods_are_told_which_ones_there_are() {
                 ("access-control-request-method", "POST"),
                 ("x-http-method-override", "POST"),
             ];
-            let answer = desk.ask(1, method, &path, &headers, &form).await;
+            let answer = fixture.ask(1, method, &path, &headers, &form).await;
             assert_eq!(answer.status, 405, "{method} {page}");
             assert_eq!(answer.header("allow"), Some(allowed), "{method} {page}");
             assert_eq!(answer.header("access-control-allow-origin"), None);
             assert_well_formed(answer.html());
         }
     }
-    desk.undecided(&before, "another method").await;
+    fixture.undecided(&before, "another method").await;
 }
 
 #[tokio::test]
-async fn forged_cut_and_unknown_links_and_addresses_get_one_and_the_same_answer() {
-    let desk = Desk::new().await;
-    let before = desk.item().await;
-    let good = desk.link(0);
+async fn forged_truncated_and_unknown_links_and_addresses_get_the_same_response() {
+    let fixture = Fixture::new().await;
+    let before = fixture.item().await;
+    let good = fixture.link(0);
     let (payload, signature) = good.split_once('.').unwrap();
     let forged = |payload: &str| format!("{}.{signature}", BASE64_URL_SAFE_NO_PAD.encode(payload));
     let other_keys = Keys::parse(&secret(9, None)).unwrap();
-    let mut foreign = Desk::new().await;
+    let mut foreign = Fixture::new().await;
     foreign.keys = other_keys;
     let ends_at = at(LINK_ENDS).as_second();
     let links = [
@@ -137,18 +137,18 @@ async fn forged_cut_and_unknown_links_and_addresses_get_one_and_the_same_answer(
         format!("{payload}.{}", BASE64_URL_SAFE_NO_PAD.encode([0; 32])),
         format!("{payload}.{}", BASE64_URL_SAFE_NO_PAD.encode([0; 0])),
         foreign.link(0),
-        // The post's name, in case somebody guesses.
+        // The post's name, which can be guessed.
         POST.to_owned(),
         format!("{POST}/1"),
         // Well signed, but there is no such post, round or approver, or it is for the picture.
-        desk.link_of(Purpose::Decide, "spooky-days/2026-10-31/1", 1, 0, LINK_ENDS),
-        desk.link_of(Purpose::Decide, "spooky-days/2026-10-30/2", 1, 0, LINK_ENDS),
-        desk.link_of(Purpose::Decide, "other-bot/2026-10-30/1", 1, 0, LINK_ENDS),
-        desk.link_of(Purpose::Decide, POST, 2, 0, LINK_ENDS),
-        desk.link_of(Purpose::Decide, POST, 0, 0, LINK_ENDS),
-        desk.link(2),
-        desk.link(usize::MAX),
-        desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS),
+        fixture.link_of(Purpose::Decide, "spooky-days/2026-10-31/1", 1, 0, LINK_ENDS),
+        fixture.link_of(Purpose::Decide, "spooky-days/2026-10-30/2", 1, 0, LINK_ENDS),
+        fixture.link_of(Purpose::Decide, "other-bot/2026-10-30/1", 1, 0, LINK_ENDS),
+        fixture.link_of(Purpose::Decide, POST, 2, 0, LINK_ENDS),
+        fixture.link_of(Purpose::Decide, POST, 0, 0, LINK_ENDS),
+        fixture.link(2),
+        fixture.link(usize::MAX),
+        fixture.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS),
         "A".repeat(60_000),
         format!("{good}{}", "A".repeat(10_000)),
     ];
@@ -178,28 +178,28 @@ async fn forged_cut_and_unknown_links_and_addresses_get_one_and_the_same_answer(
         format!("/picture/{good}"),
         format!("/thumbnail/{good}"),
     ]);
-    let unknown = desk.get("/nothing").await;
+    let unknown = fixture.get("/nothing").await;
     assert_eq!(unknown.status, 404);
     assert!(!unknown.html().contains("spooky-days"));
-    let form = encoded(&desk.approving(&good));
+    let form = encoded(&fixture.approving(&good));
     for path in paths {
         for method in ["GET", "POST", "OPTIONS", "DELETE"] {
             let headers = [("content-type", FORM)];
-            let answer = desk.ask(1, method, &path, &headers, &form).await;
+            let answer = fixture.ask(1, method, &path, &headers, &form).await;
             let shown: String = path.chars().take(200).collect();
             assert!(answer == unknown, "{method} {shown}: {answer:?}");
         }
     }
-    desk.undecided(&before, "a forged link").await;
-    assert_eq!(desk.refusals().await, [""; 0], "nobody is blamed for it");
+    fixture.undecided(&before, "a forged link").await;
+    assert_eq!(fixture.refusals().await, [""; 0], "the audit trail names no approver");
 }
 
 #[tokio::test]
 async fn no_change_of_a_bit_or_of_the_length_of_a_link_decides() {
-    let desk = Desk::new().await;
-    let before = desk.item().await;
-    let good = desk.link(0);
-    let unknown = desk.get("/nothing").await;
+    let fixture = Fixture::new().await;
+    let before = fixture.item().await;
+    let good = fixture.link(0);
+    let unknown = fixture.get("/nothing").await;
     let strategy = (any::<prop::sample::Index>(), 0..7u32, any::<bool>());
     let mut cases = Vec::new();
     let mut runner = TestRunner::default();
@@ -214,19 +214,19 @@ async fn no_change_of_a_bit_or_of_the_length_of_a_link_decides() {
             bytes.truncate(at);
         }
         let link = String::from_utf8(bytes).unwrap();
-        let form = desk.approving(&link);
-        let answer = desk.post(1, &link, &form).await;
+        let form = fixture.approving(&link);
+        let answer = fixture.post(1, &link, &form).await;
         assert!(answer == unknown, "{link}: {answer:?}");
     }
-    desk.undecided(&before, "a changed link").await;
+    fixture.undecided(&before, "a changed link").await;
 }
 
 #[tokio::test]
 async fn a_query_changes_nothing_about_an_address() {
-    let desk = Desk::new().await;
-    let before = desk.item().await;
-    let link = desk.link(0);
-    let plain = desk.get(&format!("/review/{link}")).await;
+    let fixture = Fixture::new().await;
+    let before = fixture.item().await;
+    let link = fixture.link(0);
+    let plain = fixture.get(&format!("/review/{link}")).await;
     for query in [
         "answer=approve",
         "form=x&content=y",
@@ -234,97 +234,107 @@ async fn a_query_changes_nothing_about_an_address() {
         "%00",
         "a&a&a",
     ] {
-        let got = desk.get(&format!("/review/{link}?{query}")).await;
+        let got = fixture.get(&format!("/review/{link}?{query}")).await;
         assert_eq!(got, plain, "{query}");
     }
     // Not even a form in the query counts.
-    let form = String::from_utf8(encoded(&desk.approving(&link))).unwrap();
+    let form = String::from_utf8(encoded(&fixture.approving(&link))).unwrap();
     let path = format!("/review/{link}?{form}");
-    let answer = desk
+    let answer = fixture
         .ask(1, "POST", &path, &[("content-type", FORM)], b"")
         .await;
     assert_eq!(answer.status, 403);
-    desk.undecided(&before, "a query").await;
+    fixture.undecided(&before, "a query").await;
 }
 
 #[tokio::test]
-async fn a_link_is_good_until_its_end_and_not_a_second_longer() {
-    let desk = Desk::with(|approval| approval.closes_at = at(2 * LINK_ENDS).as_second()).await;
-    let before = desk.item().await;
-    let link = desk.link(0);
+async fn a_link_is_valid_until_its_expiry_and_not_a_second_longer() {
+    let fixture =
+        Fixture::with(|approval| approval.closes_at = at(2 * LINK_ENDS).as_second()).await;
+    let before = fixture.item().await;
+    let link = fixture.link(0);
     let get = async |seconds| {
         let path = format!("/review/{link}");
-        desk.ask(seconds, "GET", &path, &[], b"").await
+        fixture.ask(seconds, "GET", &path, &[], b"").await
     };
     assert_eq!(get(LINK_ENDS - 1).await.status, 200);
     let over = get(LINK_ENDS).await;
     assert_eq!(over.status, 410);
-    assert!(over.says().contains("This link is over"), "{}", over.says());
+    assert!(
+        over.says().contains("This link has expired"),
+        "{}",
+        over.says()
+    );
     assert!(!over.html().contains(POST));
-    let form = desk.approving(&link);
-    assert_eq!(desk.post(LINK_ENDS, &link, &form).await, over);
-    let show = desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
+    let form = fixture.approving(&link);
+    assert_eq!(fixture.post(LINK_ENDS, &link, &form).await, over);
+    let show = fixture.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
     let picture = format!("/picture/{show}");
-    let answer = desk.ask(LINK_ENDS, "GET", &picture, &[], b"").await;
+    let answer = fixture.ask(LINK_ENDS, "GET", &picture, &[], b"").await;
     assert_eq!(answer, over);
-    desk.undecided(&before, "a link that is over").await;
+    fixture.undecided(&before, "a link that is over").await;
 }
 
 #[tokio::test]
-async fn links_stay_good_while_the_keys_are_changed_and_not_after() {
-    let mut desk = Desk::new().await;
-    let old = desk.link(0);
-    let old_form = desk.approving(&old);
-    let get = async |desk: &Desk, seconds, link: &str| {
+async fn links_stay_valid_during_a_key_rotation_and_not_after() {
+    let mut fixture = Fixture::new().await;
+    let old = fixture.link(0);
+    let old_form = fixture.approving(&old);
+    let get = async |fixture: &Fixture, seconds, link: &str| {
         let path = format!("/review/{link}");
-        desk.ask(seconds, "GET", &path, &[], b"")
+        fixture
+            .ask(seconds, "GET", &path, &[], b"")
             .await
             .status
             .as_u16()
     };
-    assert_eq!(get(&desk, 0, &old).await, 200);
-    desk.set_secret(&secret(2, Some(1))).await;
-    desk.keys = Keys::parse(&secret(2, Some(1))).unwrap();
-    let new = desk.link(0);
+    assert_eq!(get(&fixture, 0, &old).await, 200);
+    fixture.set_secret(&secret(2, Some(1))).await;
+    fixture.keys = Keys::parse(&secret(2, Some(1))).unwrap();
+    let new = fixture.link(0);
     // Keys that were read a moment ago are not read again for every guess, but soon.
-    assert_eq!(get(&desk, 60, &new).await, 200);
-    assert_eq!(get(&desk, 60, &old).await, 200);
+    assert_eq!(get(&fixture, 60, &new).await, 200);
+    assert_eq!(get(&fixture, 60, &old).await, 200);
     // The form of a page from before the change is good as long as its link.
     let nothing = changed(&old_form, "caption", "");
-    assert_eq!(desk.post(61, &old, &nothing).await.status, 422);
-    let before = desk.item().await;
-    desk.set_secret(&secret(2, None)).await;
-    assert_eq!(get(&desk, 1000, &old).await, 404);
-    assert_eq!(desk.post(1000, &old, &old_form).await.status, 404);
-    desk.undecided(&before, "a key that was dropped").await;
-    assert_eq!(get(&desk, 1000, &new).await, 200);
+    assert_eq!(fixture.post(61, &old, &nothing).await.status, 422);
+    let before = fixture.item().await;
+    fixture.set_secret(&secret(2, None)).await;
+    assert_eq!(get(&fixture, 1000, &old).await, 404);
+    assert_eq!(fixture.post(1000, &old, &old_form).await.status, 404);
+    fixture.undecided(&before, "a key that was dropped").await;
+    assert_eq!(get(&fixture, 1000, &new).await, 200);
     // The form of the old page is no use under the new link either.
-    assert_eq!(desk.post(1001, &new, &old_form).await.status, 403);
-    desk.undecided(&before, "a form of a key that was dropped")
+    assert_eq!(fixture.post(1001, &new, &old_form).await.status, 403);
+    fixture
+        .undecided(&before, "a form of a key that was dropped")
         .await;
     assert_eq!(
-        desk.post(1002, &new, &desk.approving(&new)).await.status,
+        fixture
+            .post(1002, &new, &fixture.approving(&new))
+            .await
+            .status,
         303
     );
 }
 
 #[tokio::test]
-async fn guesses_cost_no_read_of_the_secret_each() {
-    let desk = Desk::new().await;
-    let good = desk.link(0);
-    assert_eq!(desk.get(&format!("/review/{good}")).await.status, 200);
+async fn forged_links_do_not_read_the_secret_each_time() {
+    let fixture = Fixture::new().await;
+    let good = fixture.link(0);
+    assert_eq!(fixture.get(&format!("/review/{good}")).await.status, 200);
     // Nothing can be read any more, and nothing has to be.
-    desk.delete_secret().await;
+    fixture.delete_secret().await;
     for guess in 0..20 {
-        let answer = desk.get(&format!("/review/{guess}.{guess}")).await;
+        let answer = fixture.get(&format!("/review/{guess}.{guess}")).await;
         assert_eq!(answer.status, 404);
     }
-    assert_eq!(desk.get(&format!("/review/{good}")).await.status, 200);
+    assert_eq!(fixture.get(&format!("/review/{good}")).await.status, 200);
 }
 
 #[tokio::test]
-async fn the_real_binary_answers_an_address_that_is_none_like_every_unknown_one() {
-    let desk = Desk::new().await;
+async fn the_binary_responds_to_an_invalid_address_as_to_an_unknown_one() {
+    let fixture = Fixture::new().await;
     let paths = [
         "/nothing",
         "",
@@ -339,8 +349,13 @@ async fn the_real_binary_answers_an_address_that_is_none_like_every_unknown_one(
         .into_iter()
         .map(|path| event("GET", path, &[], b""))
         .collect();
-    events.push(event("GET", &format!("/review/{}", desk.link(0)), &[], b""));
-    let mut answers = answered(&desk, &events).await;
+    events.push(event(
+        "GET",
+        &format!("/review/{}", fixture.link(0)),
+        &[],
+        b"",
+    ));
+    let mut answers = answered(&fixture, &events).await;
     // Whatever the clock says of the approval, its link is known.
     let known = answers.pop().unwrap();
     assert!(!known.is_error, "{known:?}");

@@ -5,6 +5,6 @@
 
 mod answers;
 mod faults;
+mod fixture;
 mod links;
 mod page;
-mod setting;

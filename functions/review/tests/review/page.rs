@@ -5,36 +5,40 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use posts_table::{Decision, Verdict};
 use review::Clients;
 
-use crate::setting::*;
+use crate::fixture::*;
 
 #[tokio::test]
-async fn every_answer_has_the_headers_that_protect_it() {
-    let desk = Desk::new().await;
-    let link = desk.link(0);
-    let show = desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
-    let form = desk.approving(&link);
+async fn every_response_has_the_security_headers() {
+    let fixture = Fixture::new().await;
+    let link = fixture.link(0);
+    let show = fixture.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
+    let form = fixture.approving(&link);
     let mut answers = vec![
-        desk.get(&format!("/review/{link}")).await,
-        desk.get(&format!("/picture/{show}")).await,
-        desk.get("/").await,
-        desk.ask(1, "PUT", &format!("/review/{link}"), &[], b"")
+        fixture.get(&format!("/review/{link}")).await,
+        fixture.get(&format!("/picture/{show}")).await,
+        fixture.get("/").await,
+        fixture
+            .ask(1, "PUT", &format!("/review/{link}"), &[], b"")
             .await,
-        desk.ask(1, "POST", &format!("/review/{link}"), &[], b"")
+        fixture
+            .ask(1, "POST", &format!("/review/{link}"), &[], b"")
             .await,
-        desk.ask(LINK_ENDS, "GET", &format!("/review/{link}"), &[], b"")
+        fixture
+            .ask(LINK_ENDS, "GET", &format!("/review/{link}"), &[], b"")
             .await,
-        desk.post(1, &link, &changed(&form, "answer", "")).await,
-        desk.post(1, &link, &changed(&form, "form", "")).await,
-        desk.post(1, &link, &changed(&form, "caption", "")).await,
-        desk.ask(1, "POST", &format!("/review/{link}"), &[], &[b'x'; 40_000])
+        fixture.post(1, &link, &changed(&form, "answer", "")).await,
+        fixture.post(1, &link, &changed(&form, "form", "")).await,
+        fixture.post(1, &link, &changed(&form, "caption", "")).await,
+        fixture
+            .ask(1, "POST", &format!("/review/{link}"), &[], &[b'x'; 40_000])
             .await,
-        desk.post(1, &link, &form).await,
-        desk.post(2, &link, &form).await,
+        fixture.post(1, &link, &form).await,
+        fixture.post(2, &link, &form).await,
     ];
-    desk.set_secret("{}").await;
-    let fresh = Clients::new(&desk.aws, &desk.config);
+    fixture.set_secret("{}").await;
+    let fresh = Clients::new(&fixture.aws, &fixture.config);
     let path = format!("/review/{link}");
-    answers.push(ask(&fresh, &desk.config, 3, "GET", &path, &[], b"").await);
+    answers.push(ask(&fresh, &fixture.config, 3, "GET", &path, &[], b"").await);
     let statuses: Vec<u16> = answers
         .iter()
         .map(|answer| answer.status.as_u16())
@@ -81,9 +85,9 @@ async fn every_answer_has_the_headers_that_protect_it() {
 }
 
 #[tokio::test]
-async fn the_page_can_be_used_by_everybody_and_shows_what_will_be_posted() {
-    let desk = Desk::new().await;
-    let page = desk.get(&format!("/review/{}", desk.link(1))).await;
+async fn the_page_is_accessible_and_shows_what_will_be_posted() {
+    let fixture = Fixture::new().await;
+    let page = fixture.get(&format!("/review/{}", fixture.link(1))).await;
     let html = page.html();
     assert_well_formed(html);
     assert!(html.contains("<html lang=\"en\">"));
@@ -92,7 +96,7 @@ async fn the_page_can_be_used_by_everybody_and_shows_what_will_be_posted() {
         "{html}"
     );
     assert!(html.contains("name=\"viewport\""));
-    let show = desk.link_of(Purpose::Show, POST, 1, 1, LINK_ENDS);
+    let show = fixture.link_of(Purpose::Show, POST, 1, 1, LINK_ENDS);
     assert!(html.contains(&format!(
         "<img src=\"{BASE}/picture/{show}\" alt=\"{ALT_TEXT}\">"
     )));
@@ -113,19 +117,19 @@ async fn the_page_can_be_used_by_everybody_and_shows_what_will_be_posted() {
     for part in [
         "spooky-days/2026-10-30/1",
         // The times are those of New York.
-        "Appears on Friday 30 October 2026, 08:00 EDT",
-        "Decisions close on Friday 30 October 2026, 10:00 EDT",
-        "If nobody answers by then, nothing is posted",
-        "Weighted length 46 of 280",
+        "Will be posted on Friday 30 October 2026, 08:00 EDT",
+        "Decide by Friday 30 October 2026, 10:00 EDT",
+        "Without a decision by then, nothing is posted",
+        "Weighted length: 46 of 280",
         "24 of 1000 characters",
-        "It costs about $0.05",
+        "A new picture costs about $0.05",
         "Three more left",
-        "You answer as friend@example.org",
+        "You decide as friend@example.org",
     ] {
         assert!(says.contains(part), "{part}: {says}");
     }
-    // What nobody has to know.
-    let token = desk.token().await.unwrap();
+    // Internal values.
+    let token = fixture.token().await.unwrap();
     assert!(!html.contains(&token) && !html.contains(OWNER) && !html.contains("taskToken"));
     assert!(!html.contains("<script") && !html.contains("javascript:"));
 }
@@ -134,7 +138,7 @@ async fn the_page_can_be_used_by_everybody_and_shows_what_will_be_posted() {
 async fn user_text_is_escaped_wherever_it_is_shown() {
     let evil = "\"><script>alert(1)</script>'<img src=x onerror=alert(1)>&amp;</textarea></title>\r\nSet-Cookie: a=b";
     // Only the operator's files have these, and they are escaped all the same.
-    let desk = Desk::with(|approval| {
+    let fixture = Fixture::with(|approval| {
         approval.day = evil.to_owned();
         approval.caption = evil.to_owned();
         approval.alt_text = evil.to_owned();
@@ -142,12 +146,12 @@ async fn user_text_is_escaped_wherever_it_is_shown() {
         approval.presented_hash = hash_of(approval);
     })
     .await;
-    let hash = desk.approval().await.presented_hash;
-    let link = desk.link(0);
+    let hash = fixture.approval().await.presented_hash;
+    let link = fixture.link(0);
     let path = format!("/review/{link}");
     let form = |answer: &'static str, field: &'static str| {
         vec![
-            ("form", desk.keys.form_value(&link, &hash)),
+            ("form", fixture.keys.form_value(&link, &hash)),
             ("content", hash.clone()),
             ("answer", answer.to_owned()),
             (field, evil.to_owned()),
@@ -159,23 +163,23 @@ async fn user_text_is_escaped_wherever_it_is_shown() {
         form.push(("padding", evil.to_owned()));
         form
     };
-    let mut answers = vec![desk.ask(1, "GET", &path, &[], b"").await];
+    let mut answers = vec![fixture.ask(1, "GET", &path, &[], b"").await];
     for name in ["caption", "altText", "note"] {
-        answers.push(desk.post(1, &link, &typed(name)).await);
+        answers.push(fixture.post(1, &link, &typed(name)).await);
     }
-    answers.push(desk.post(1, &link, &form(evil_answer(), "note")).await);
-    desk.pause(evil).await;
-    answers.push(desk.get(&path).await);
-    answers.push(desk.post(1, &link, &form("approve", "caption")).await);
-    let dynamodb = aws_sdk_dynamodb::Client::new(&desk.aws);
+    answers.push(fixture.post(1, &link, &form(evil_answer(), "note")).await);
+    fixture.pause(evil).await;
+    answers.push(fixture.get(&path).await);
+    answers.push(fixture.post(1, &link, &form("approve", "caption")).await);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&fixture.aws);
     let resume = dynamodb.delete_item().table_name("posts");
     let resume = resume.key("pk", AttributeValue::S("spooky-days#settings".to_owned()));
     let resume = resume.key("sk", AttributeValue::S("switch".to_owned()));
     resume.send().await.unwrap();
-    answers.push(desk.post(1, &link, &form("reject", "reason")).await);
+    answers.push(fixture.post(1, &link, &form("reject", "reason")).await);
     assert_eq!(answers.last().unwrap().status, 303);
-    answers.push(desk.get(&path).await);
-    answers.push(desk.post(2, &link, &form("reject", "reason")).await);
+    answers.push(fixture.get(&path).await);
+    answers.push(fixture.post(2, &link, &form("reject", "reason")).await);
     // The other verdicts, as the page shows them.
     for verdict in [
         Verdict::Approved {
@@ -187,7 +191,7 @@ async fn user_text_is_escaped_wherever_it_is_shown() {
             note: evil.to_owned(),
         },
     ] {
-        let other = Desk::with(|approval| {
+        let other = Fixture::with(|approval| {
             approval.day = evil.to_owned();
             approval.alt_text = evil.to_owned();
         })
@@ -230,11 +234,11 @@ fn evil_answer() -> &'static str {
 }
 
 #[tokio::test]
-async fn texts_that_cannot_be_posted_come_back_with_all_that_was_typed_and_the_problem_beside_its_field()
+async fn invalid_texts_return_with_all_input_and_the_problem_beside_its_field()
  {
-    let desk = Desk::new().await;
-    let before = desk.item().await;
-    let link = desk.link(0);
+    let fixture = Fixture::new().await;
+    let before = fixture.item().await;
+    let link = fixture.link(0);
     let long = "x".repeat(1001);
     let many = "é".repeat(281);
     let rows: [(&str, &str, &str, &str, &str); 10] = [
@@ -257,8 +261,8 @@ async fn texts_that_cannot_be_posted_come_back_with_all_that_was_typed_and_the_p
             "approve",
             "caption",
             "caption",
-            "Hello @somebody",
-            "It mentions &quot;@somebody&quot;.",
+            "Hello @ghostwriter",
+            "It mentions &quot;@ghostwriter&quot;.",
         ),
         ("approve", "altText", "altText", "", "It is empty."),
         (
@@ -273,32 +277,32 @@ async fn texts_that_cannot_be_posted_come_back_with_all_that_was_typed_and_the_p
             "note",
             "note",
             &long,
-            "It has 1001 characters; at most 1000 fit.",
+            "It must have at most 1000 characters (got 1001).",
         ),
         (
             "reject",
             "reason",
             "reason",
             "",
-            "Say why; it is kept in the record.",
+            "Enter a reason; it is kept in the record.",
         ),
         (
             "reject",
             "reason",
             "reason",
             "   ",
-            "Say why; it is kept in the record.",
+            "Enter a reason; it is kept in the record.",
         ),
         (
             "reject",
             "reason",
             "reason",
             &long,
-            "It has 1001 characters; at most 1000 fit.",
+            "It must have at most 1000 characters (got 1001).",
         ),
     ];
     for (answer, name, shown, value, problem) in rows {
-        let mut form = desk.form(&link);
+        let mut form = fixture.form(&link);
         let typed = [
             ("caption", "A caption of mine\r\nin two lines"),
             ("altText", "An alt text of mine"),
@@ -310,7 +314,7 @@ async fn texts_that_cannot_be_posted_come_back_with_all_that_was_typed_and_the_p
             let text = if field == name { value } else { text };
             form.push((field, text.to_owned()));
         }
-        let page = desk.post(1, &link, &form).await;
+        let page = fixture.post(1, &link, &form).await;
         let html = page.html();
         assert_eq!(page.status, 422, "{answer} {value}");
         assert_well_formed(html);
@@ -331,24 +335,26 @@ async fn texts_that_cannot_be_posted_come_back_with_all_that_was_typed_and_the_p
             assert!(details.starts_with("<details open"), "{name}: folded away");
         }
     }
-    desk.undecided(&before, "texts that cannot be posted").await;
+    fixture
+        .undecided(&before, "texts that cannot be posted")
+        .await;
 }
 
 #[tokio::test]
-async fn the_lengths_that_the_page_shows_are_the_ones_that_are_checked() {
-    let desk = Desk::new().await;
-    let link = desk.link(0);
+async fn the_page_shows_the_lengths_that_are_checked() {
+    let fixture = Fixture::new().await;
+    let link = fixture.link(0);
     // A browser sends a line break as two characters, and white space at the ends is not posted.
-    let mut form = desk.form(&link);
+    let mut form = fixture.form(&link);
     form.push(("answer", "approve".to_owned()));
     form.push(("caption", format!("  {}\r\n\r\n🎃\r\n", "x".repeat(280))));
     form.push(("altText", format!("{}\r\n👻", "y".repeat(1000))));
-    let page = desk.post(1, &link, &form).await;
+    let page = fixture.post(1, &link, &form).await;
     assert_eq!(page.status, 422);
     let says = page.says();
     for part in [
         "It has a weighted length of 284, and X takes at most 280",
-        "Weighted length 284 of 280",
+        "Weighted length: 284 of 280",
         "It has 1003 characters, and X takes at most 1000",
         "1003 of 1000 characters",
     ] {
@@ -357,29 +363,32 @@ async fn the_lengths_that_the_page_shows_are_the_ones_that_are_checked() {
 }
 
 #[tokio::test]
-async fn a_picture_that_is_too_large_is_shown_by_its_thumbnail_and_a_missing_one_is_not_there() {
+async fn a_too_large_picture_is_replaced_by_its_thumbnail_and_a_missing_one_is_not_found() {
     let rows = [
         (4_000_000, "picture", PICTURE),
         (4_000_001, "picture", THUMBNAIL),
         (1, "thumbnail", THUMBNAIL),
     ];
     for (bytes, page, expected) in rows {
-        let desk = Desk::with(|approval| approval.image.bytes = bytes).await;
-        let link = desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
-        let answer = desk.get(&format!("/{page}/{link}")).await;
+        let fixture = Fixture::with(|approval| approval.image.bytes = bytes).await;
+        let link = fixture.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
+        let answer = fixture.get(&format!("/{page}/{link}")).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("content-type"), Some("image/jpeg"));
         assert_eq!(answer.body, expected, "{bytes} {page}");
     }
-    let desk = Desk::with(|approval| approval.image.key = "pictures/lost".to_owned()).await;
-    let show = desk.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
-    let unknown = desk.get("/nothing").await;
-    assert_eq!(desk.get(&format!("/picture/{show}")).await, unknown);
+    let fixture = Fixture::with(|approval| approval.image.key = "pictures/lost".to_owned()).await;
+    let show = fixture.link_of(Purpose::Show, POST, 1, 0, LINK_ENDS);
+    let unknown = fixture.get("/nothing").await;
+    assert_eq!(fixture.get(&format!("/picture/{show}")).await, unknown);
     // The page still works.
-    let link = desk.link(0);
-    assert_eq!(desk.get(&format!("/review/{link}")).await.status, 200);
+    let link = fixture.link(0);
+    assert_eq!(fixture.get(&format!("/review/{link}")).await.status, 200);
     assert_eq!(
-        desk.post(1, &link, &desk.approving(&link)).await.status,
+        fixture
+            .post(1, &link, &fixture.approving(&link))
+            .await
+            .status,
         303
     );
 }

@@ -11,7 +11,9 @@ mod setting;
 use std::process::Command;
 
 use approvals::link::{Keys, Purpose};
-use approvals::{Answer, LookedAfter, Outcome, Standing, decide, settle_and_deliver};
+use approvals::{
+    ApprovalProgress, ApprovalState, DecisionOutcome, DecisionRequest, decide, settle_and_deliver,
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use post::AuditEvent;
 use posts_table::{OnTimeout, Verdict, content_hash};
@@ -188,7 +190,7 @@ async fn those_who_were_asked_are_reminded_once_each() {
     assert_eq!((mails.len(), &mails[0].to), (1, &vec![OWNER.to_owned()]));
     assert_eq!(
         mails[0].subject,
-        "Still to approve: National Candy Corn Day (spooky-days/2026-10-30/1)"
+        "Reminder: approve National Candy Corn Day (spooky-days/2026-10-30/1)"
     );
     // The link is the one of the first mail.
     let link = mails[0].body_text.split_once("/review/").unwrap().1;
@@ -379,7 +381,7 @@ async fn an_approval_whose_content_was_replaced_meanwhile_goes_on_waiting() {
     let looked = settle_and_deliver(clients, at(30), &id(POST), &read)
         .await
         .unwrap();
-    assert_ne!(looked, LookedAfter::Waits);
+    assert_ne!(looked, ApprovalProgress::Waiting);
     let there = yard.approval(POST).await;
     assert_eq!(
         (there.caption.as_str(), there.decision, there.delivered_at),
@@ -426,7 +428,7 @@ async fn all_posts_of_all_bots_are_looked_after_and_nothing_else_is_a_bot() {
 
 #[tokio::test]
 async fn of_the_policy_and_a_person_at_the_last_moment_one_decides() {
-    let answer = Answer::Approve {
+    let answer = DecisionRequest::Approve {
         caption: "Mine".to_owned(),
         alt_text: "Mine, too".to_owned(),
     };
@@ -450,8 +452,8 @@ async fn of_the_policy_and_a_person_at_the_last_moment_one_decides() {
         policy.unwrap();
         let decision = yard.decision(POST).await.unwrap();
         match person.unwrap() {
-            Outcome::Counts(counts) => assert_eq!(counts, decision),
-            Outcome::Refused(Standing::Decided(there)) => {
+            DecisionOutcome::Recorded(counts) => assert_eq!(counts, decision),
+            DecisionOutcome::Refused(ApprovalState::Decided(there)) => {
                 assert_eq!((&there, there.by.as_str()), (&decision, "policy"));
             }
             other => panic!("{other:?}"),

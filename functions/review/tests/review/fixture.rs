@@ -31,7 +31,7 @@ pub const DEADLINE: i64 = 4 * 60 * 60;
 pub const LINK_ENDS: i64 = DEADLINE + 7 * 24 * 60 * 60;
 
 /// An open approval, an execution that waits for it, and the function.
-pub struct Desk {
+pub struct Fixture {
     pub account: Account,
     pub aws: SdkConfig,
     pub config: Config,
@@ -42,12 +42,12 @@ pub struct Desk {
     pub execution: String,
 }
 
-impl Desk {
-    pub async fn new() -> Desk {
-        Desk::with(|_| {}).await
+impl Fixture {
+    pub async fn new() -> Fixture {
+        Fixture::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Approval)) -> Desk {
+    pub async fn with(change: impl FnOnce(&mut Approval)) -> Fixture {
         keep_log();
         let account = Emulator::shared().await.account();
         account.create_table("posts").await.unwrap();
@@ -66,7 +66,7 @@ impl Desk {
             let put = s3.put_object().bucket(bucket).key(key).body(body);
             put.send().await.unwrap();
         }
-        let mut desk = Desk {
+        let mut fixture = Fixture {
             account,
             clients: Clients::new(&aws, &config),
             aws,
@@ -76,24 +76,24 @@ impl Desk {
             round: 1,
             execution: String::new(),
         };
-        desk.set_secret(&secret(1, None)).await;
+        fixture.set_secret(&secret(1, None)).await;
         let mut approval = approval();
         change(&mut approval);
-        desk.round = approval.round;
-        desk.open(&approval).await;
-        desk.execution = desk.wait_for(&approval).await;
+        fixture.round = approval.round;
+        fixture.open(&approval).await;
+        fixture.execution = fixture.wait_for(&approval).await;
         let claim: Record = serde_json::from_value(json!({
             "post": POST,
-            "execution": desk.execution,
+            "execution": fixture.execution,
             "claimedAt": at(0),
             "ledger": "claimed",
             "day": {},
             "approvalRequired": true,
         }))
         .unwrap();
-        let table = &desk.clients.decision.table;
-        table.claim(&desk.post, &claim).await.unwrap();
-        desk
+        let table = &fixture.clients.decision.table;
+        table.claim(&fixture.post, &claim).await.unwrap();
+        fixture
     }
 
     pub async fn open(&self, approval: &Approval) {
@@ -254,7 +254,7 @@ impl Desk {
         self.keys.sign(purpose, &link)
     }
 
-    /// The fields of the page's form that nobody types, for the content as it was presented.
+    /// The hidden fields of the page's form, for the presented content.
     pub fn form(&self, link: &str) -> Vec<(&'static str, String)> {
         let hash = approval().presented_hash;
         vec![
@@ -547,13 +547,13 @@ pub fn take_log() -> String {
 }
 
 /// What the real binary answers to these events of the HTTP API.
-pub async fn answered(desk: &Desk, events: &[Value]) -> Vec<lambda::Answer> {
+pub async fn answered(fixture: &Fixture, events: &[Value]) -> Vec<lambda::Answer> {
     let environment = [
-        ("AWS_ACCESS_KEY_ID", desk.account.id()),
+        ("AWS_ACCESS_KEY_ID", fixture.account.id()),
         ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_ENDPOINT_URL", desk.account.url()),
+        ("AWS_ENDPOINT_URL", fixture.account.url()),
         ("TABLE_NAME", "posts"),
-        ("IMAGE_BUCKET", &desk.config.image_bucket),
+        ("IMAGE_BUCKET", &fixture.config.image_bucket),
         ("REVIEW_SECRET_ARN", "review"),
         ("REVIEW_BASE_URL", BASE),
     ];
