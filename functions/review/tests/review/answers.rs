@@ -405,10 +405,7 @@ async fn a_page_of_older_content_or_of_an_older_round_decides_nothing_about_the_
         stale.says()
     );
     assert_eq!(fixture.item().await, before);
-    assert_eq!(
-        fixture.refusals().await,
-        ["the content has changed"]
-    );
+    assert_eq!(fixture.refusals().await, ["the content has changed"]);
     // A new round has an approval of its own; the old page decides the old one, if anything.
     let mut next = approval();
     next.round = 2;

@@ -191,7 +191,11 @@ async fn forged_truncated_and_unknown_links_and_addresses_get_the_same_response(
         }
     }
     fixture.undecided(&before, "a forged link").await;
-    assert_eq!(fixture.refusals().await, [""; 0], "the audit trail names no approver");
+    assert_eq!(
+        fixture.refusals().await,
+        [""; 0],
+        "the audit trail names no approver"
+    );
 }
 
 #[tokio::test]

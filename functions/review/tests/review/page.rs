@@ -234,8 +234,7 @@ fn evil_answer() -> &'static str {
 }
 
 #[tokio::test]
-async fn invalid_texts_return_with_all_input_and_the_problem_beside_its_field()
- {
+async fn invalid_texts_return_with_all_input_and_the_problem_beside_its_field() {
     let fixture = Fixture::new().await;
     let before = fixture.item().await;
     let link = fixture.link(0);
