@@ -1,4 +1,4 @@
-//! `spooky estimate`, compared with sums that this test computes independently.
+//! `spooky estimate` against sums that are computed here again.
 
 use std::process::Command;
 
@@ -41,7 +41,7 @@ fn close(a: f64, b: f64) -> bool {
 fn the_estimate_follows_the_bots_files_and_the_functions_description() {
     let estimate: Value = serde_json::from_str(&spooky(&["estimate", "--json"])).unwrap();
 
-    // "a year from today: 252 posts, 9 slots silent on purpose, 0 gaps"
+    // "A year from today: 252 posts, 9 intentionally silent slots, 0 gaps."
     let gaps = spooky(&["calendar", "gaps"]);
     let numbers: Vec<f64> = gaps
         .split_whitespace()
@@ -112,14 +112,16 @@ fn the_estimate_follows_the_bots_files_and_the_functions_description() {
 }
 
 #[test]
-fn the_estimate_says_what_it_does_not_know() {
-    let said = spooky(&["estimate"]);
-    for part in [
-        " USD a month\n",
-        "one picture a post",
-        "no free tier",
-        "remembered on 20",
-    ] {
-        assert!(said.contains(part), "{part:?} is not in {said}");
+fn the_table_of_the_estimate_is_aligned_and_names_its_assumptions() {
+    let output = spooky(&["estimate"]);
+    let (table, notes) = output.split_once("\n\n").unwrap();
+    let rows: Vec<&str> = table.lines().collect();
+    assert!(rows[0].starts_with("PAID TO") && rows[0].ends_with("USD"));
+    assert!(rows.last().unwrap().starts_with("total per month"));
+    for row in &rows {
+        assert_eq!(row.chars().count(), rows[0].len(), "{row:?} in {output}");
+    }
+    for part in ["one picture per post", "no free tier", "from memory on 20"] {
+        assert!(notes.contains(part), "{part:?} is not in {output}");
     }
 }

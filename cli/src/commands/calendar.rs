@@ -13,17 +13,17 @@ use deployment::BotFiles;
 use super::{preview, schedules};
 use crate::{args::BotArg, files::bots_directory, terminal::print};
 
-/// The years that `check` goes through: as far ahead as anybody plans, and a few that are over.
+/// The years that `check` covers: all that a calendar is likely to be planned for, and a few past ones.
 const YEARS: RangeInclusive<i16> = 2024..=2040;
 
-/// Look ahead, check the bot's files, import an old calendar.
+/// List upcoming posts, check the bot's files, import an old calendar.
 #[derive(Debug, Subcommand)]
 pub enum Calendar {
-    /// List what will be posted, and why.
+    /// List upcoming observances, and where each comes from.
     Preview(Preview),
-    /// Check bot.toml and calendar.toml for every date from 2024 to 2040, and count.
+    /// Check bot.toml and calendar.toml for every date from 2024 to 2040, and print counts.
     Check(BotArg),
-    /// List the slots of the coming year that have nothing to post by mistake.
+    /// List the slots of the coming year that unintentionally have nothing to post.
     Gaps(BotArg),
     /// Check the files, and write generated/schedules.json, which a deployment reads.
     Schedules(BotArg),
@@ -31,7 +31,7 @@ pub enum Calendar {
     Import(Import),
 }
 
-/// List what will be posted, and why.
+/// List upcoming observances, and where each comes from.
 #[derive(Debug, Args)]
 pub struct Preview {
     #[command(flatten)]
@@ -70,18 +70,23 @@ impl Preview {
     fn run(self) -> anyhow::Result<()> {
         let files = BotFiles::from_folder(&bots_directory(), &self.bot.bot)?;
         let from = self.from.unwrap_or_else(|| files.today());
-        let mut lines = Vec::new();
+        let line = |date: &str, slot: &str, what: &str, why: &str| {
+            format!("{date:<14}  {slot:>4}  {what:<44}  {why}")
+        };
+        let mut lines = vec![line("DATE", "SLOT", "OBSERVANCE", "FROM")];
         for (date, slot) in slots(&files, from, self.days) {
             let (what, why) = match files.calendar.pick(date, slot) {
-                Pick::Observance(day) => (day.name, files.calendar.origin(date, slot)),
+                Pick::Observance(observance) => {
+                    (observance.name, files.calendar.origin(date, slot))
+                }
                 Pick::Nothing { reason, .. } => ("–".to_owned(), Some(reason)),
             };
-            let weekday = date.strftime("%a");
+            let weekday = date.strftime("%Y-%m-%d %a").to_string();
             let why = why.unwrap_or_default();
-            lines.push(format!("{date} {weekday} {slot}  {what:<44}  {why}"));
+            lines.push(line(&weekday, &slot.to_string(), &what, &why));
         }
-        if lines.is_empty() {
-            lines.push("no slot is due on these dates".to_owned());
+        if lines.len() == 1 {
+            return print("No slot is due on these dates.");
         }
         print(&lines.join("\n"))
     }
@@ -101,9 +106,8 @@ pub(crate) fn slots(files: &BotFiles, from: Date, days: u16) -> impl Iterator<It
     from.series(1.day())
         .take(usize::from(days))
         .flat_map(move |date| {
-            let due = (1..).zip(&files.bot.slots);
-            due.filter(move |(_, slot)| slot.weekdays.contains(&date.weekday()))
-                .map(move |(number, _)| (date, number))
+            let slots = files.bot.slots_on(date);
+            slots.map(move |(number, _)| (date, number))
         })
 }
 
@@ -125,7 +129,7 @@ fn gaps(which: &BotArg) -> anyhow::Result<()> {
         }
     }
     lines.push(format!(
-        "a year from today: {posts} posts, {silent} slots silent on purpose, {} gaps",
+        "A year from today: {posts} posts, {silent} intentionally silent slots, {} gaps.",
         lines.len()
     ));
     print(&lines.join("\n"))
@@ -136,7 +140,7 @@ fn check(which: &BotArg) -> anyhow::Result<()> {
     bot_files::check(&files.bot, &files.calendar, YEARS)?;
     let mut lines = vec![
         format!(
-            "bots/{} is good from {} to {}.\n",
+            "bots/{} is valid from {} to {}.\n",
             which.bot,
             YEARS.start(),
             YEARS.end()

@@ -41,7 +41,7 @@ fn month(text: &str) -> Result<Date, String> {
         .map_err(|_| "write year and month, like 2026-10".to_owned())
 }
 
-/// What build-prompt is told about a post.
+/// The input of build-prompt for a post.
 pub(crate) fn input(
     bot: &str,
     files: &BotFiles,

@@ -159,7 +159,7 @@ async fn a_run_that_failed_in_any_state_is_redriven_to_one_post() {
         // While the fault is there, it fails there again, or is not tried where that is plain to see.
         let said = terminal.spooky(&["redrive", &what]).await.refused();
         let (says, redrives) = match fault {
-            "bot.toml" => ("mend the line \"broken\"".to_owned(), 1),
+            "bot.toml" => ("fix the line `broken`".to_owned(), 1),
             _ => (format!("failed again, in {state}"), 2),
         };
         assert!(said.contains(&says), "{said}");

@@ -79,7 +79,7 @@ async fn wrong_use_of_every_command_says_what_to_type() {
         (
             vec!["skip", "spooky-days/2040-10-30/9", "--reason", "x"],
             1,
-            "has no day that could be changed",
+            "has no observance to change",
         ),
         (
             vec!["skip", "other-days/2040-10-30/1", "--reason", "x"],
@@ -121,12 +121,12 @@ async fn wrong_use_of_every_command_says_what_to_type() {
                 "see example.com",
             ],
             1,
-            "take the link out",
+            "remove the link",
         ),
         (
             vec!["override", "spooky-days/2040-10-30/9", "--day", "x"],
             1,
-            "comes after a slot without a day",
+            "comes after a slot without an observance",
         ),
         (vec!["delete", &day], 2, "--reason"),
         (vec!["delete", &day, "--reason", "x"], 1, "has no run"),

@@ -148,7 +148,10 @@ fn dates_of_grief_post_nothing() {
             assert_eq!(
                 calendar.pick(date, slot),
                 Pick::Nothing {
-                    why: SkipReason::Remembrance,
+                    why: match reason.starts_with("blackout: ") {
+                        true => SkipReason::Blackout,
+                        false => SkipReason::Remembrance,
+                    },
                     reason: reason.into()
                 },
                 "{date}"

@@ -848,7 +848,7 @@ async fn a_prepared_run_is_for_its_date_and_appears_at_the_time_of_its_slot() {
     assert_eq!(scheduled, output);
     assert_eq!(
         record.not_after,
-        at("2026-10-30T18:00:00Z").map(|last| last.as_second())
+        at("2026-10-30T13:30:00Z").map(|last| last.as_second())
     );
 }
 
@@ -893,18 +893,18 @@ async fn a_broken_file_of_the_bot_names_file_line_and_fix_and_claims_nothing() {
                 "late_after",
             ],
         ),
-        ("bot.toml", "", vec!["bot.toml:1:", "add time_zone"]),
-        ("bot.toml", "[[slots]", vec!["bot.toml:1:", "mend the line"]),
+        ("bot.toml", "", vec!["bot.toml:1:", "add `time_zone"]),
+        ("bot.toml", "[[slots]", vec!["bot.toml:1:", "fix the line"]),
         (
             "calendar.toml",
             &bad_day,
             vec!["spooky-days/calendar.toml:8:", "10-32"],
         ),
-        ("calendar.toml", "", vec!["calendar.toml:1:", "add days"]),
+        ("calendar.toml", "", vec!["calendar.toml:1:", "add `days"]),
         (
             "calendar.toml",
             "[days",
-            vec!["calendar.toml:1:", "mend the line"],
+            vec!["calendar.toml:1:", "fix the line"],
         ),
     ] {
         office.put(BOT, file, text).await.unwrap();
@@ -1041,7 +1041,7 @@ async fn the_function_as_it_is_deployed_names_what_its_input_lacks() {
             json!({"bot": BOT, "slot": 1, "date": "2026-10-30"}),
             "execution",
         ),
-        (json!({}), "bot"),
+        (json!({}), "execution"),
         (json!(17), "input cannot be read"),
         (json!({"execution": RUN, "slot": 1}), "bot"),
         (json!({"execution": RUN, "bot": BOT}), "slot"),
