@@ -1,11 +1,8 @@
-//! The stand-in for OpenAI: its images, and what it says about its models.
+//! The fake OpenAI: its images, and what it answers about its models.
 
 use std::{
     io::Cursor,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
@@ -35,7 +32,7 @@ pub struct Options {
     pub api_key: String,
 }
 
-/// A running stand-in; it ends when this is dropped.
+/// A running fake; it ends when this is dropped.
 #[derive(Debug)]
 pub struct OpenAi {
     server: Server,
@@ -47,21 +44,22 @@ struct Studio {
     api_key: String,
     faults: Faults,
     requests: Mutex<Vec<Value>>,
-    paid: AtomicUsize,
+    /// The prompts of the pictures that were painted.
+    paid: Mutex<Vec<String>>,
 }
 
-/// Starts the stand-in.
+/// Starts the fake.
 pub async fn start(options: Options) -> anyhow::Result<OpenAi> {
     let state = Arc::new(Studio {
         api_key: options.api_key,
         faults: Faults::default(),
         requests: Mutex::default(),
-        paid: AtomicUsize::new(0),
+        paid: Mutex::default(),
     });
     let router = Router::new()
         .route("/v1/images/generations", post(generate))
         .route("/v1/models/{model}", get(model))
-        .route("/_stand-in/faults", put(add_fault).delete(clear_faults))
+        .route("/_fake/faults", put(add_fault).delete(clear_faults))
         .layer(DefaultBodyLimit::max(1 << 20))
         .with_state(state.clone());
     Ok(OpenAi {
@@ -76,29 +74,79 @@ impl OpenAi {
         format!("http://{}/v1", self.server.address)
     }
 
-    /// Forgets all faults that were told.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.state.faults.clear();
     }
 
-    /// Tells it to fail.
+    /// Adds a fault.
     pub fn fail(&self, fault: Fault) {
         self.state.faults.add(fault);
     }
 
     /// The bodies of all requests for pictures with the right key, in order.
     pub fn requests(&self) -> Vec<Value> {
-        self.state
-            .requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.state.requests().clone()
     }
 
     /// How many pictures were painted, which is how many the real one would have charged for, whether their answer
     /// arrived or not.
     pub fn paid(&self) -> usize {
-        self.state.paid.load(Ordering::SeqCst)
+        self.state.paid().len()
+    }
+
+    /// The requests, pictures and faults of those prompts only that contain a marker, such as a bot's name. Tests that
+    /// share one server each have a scope.
+    pub fn scope(&self, marker: &str) -> Scope {
+        Scope {
+            state: self.state.clone(),
+            marker: marker.to_owned(),
+        }
+    }
+}
+
+/// A part of a running fake.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    state: Arc<Studio>,
+    marker: String,
+}
+
+impl Scope {
+    /// Adds a fault to requests for pictures in this scope.
+    pub fn fail(&self, fault: Fault) {
+        self.state.faults.add(fault.containing(&self.marker));
+    }
+
+    /// Removes the faults of this scope.
+    pub fn clear_faults(&self) {
+        self.state.faults.clear_containing(&self.marker);
+    }
+
+    /// The bodies of the requests for pictures in this scope, in order.
+    pub fn requests(&self) -> Vec<Value> {
+        let prompt = |request: &Value| request["prompt"].as_str().unwrap_or_default().to_owned();
+        let mut requests = self.state.requests().clone();
+        requests.retain(|request| prompt(request).contains(&self.marker));
+        requests
+    }
+
+    /// How many pictures of this scope were painted.
+    pub fn paid(&self) -> usize {
+        let paid = self.state.paid();
+        paid.iter()
+            .filter(|prompt| prompt.contains(&self.marker))
+            .count()
+    }
+}
+
+impl Studio {
+    fn requests(&self) -> MutexGuard<'_, Vec<Value>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn paid(&self) -> MutexGuard<'_, Vec<String>> {
+        self.paid.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -170,11 +218,7 @@ async fn generate(
             "The body is not a JSON object.",
         );
     };
-    studio
-        .requests
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(Value::Object(request.clone()));
+    studio.requests().push(Value::Object(request.clone()));
     let text = String::from_utf8_lossy(&body);
     let fault = match studio.faults.take("images", &text) {
         Some(kind) => match refuse(kind, &connection).await {
@@ -194,7 +238,7 @@ async fn generate(
             return error(status, "invalid_request_error", code, &message);
         }
     };
-    studio.paid.fetch_add(1, Ordering::SeqCst);
+    studio.paid().push(order.prompt.clone());
     let painted = tokio::task::spawn_blocking(move || paint(order, fault)).await;
     match painted {
         Ok(Ok((answer, Some(Kind::ResetAfter)))) => {
@@ -207,7 +251,7 @@ async fn generate(
             Some("server_is_overloaded"),
             "Overloaded.",
         ),
-        Ok(Ok((answer, _))) => ([("x-request-id", "req_stand_in")], Json(answer)).into_response(),
+        Ok(Ok((answer, _))) => ([("x-request-id", "req_fake")], Json(answer)).into_response(),
         Ok(Err(e)) => error(500, "server_error", None, &e.to_string()),
         Err(e) => error(500, "server_error", None, &e.to_string()),
     }
@@ -295,7 +339,7 @@ impl Order {
         if !matches!(request.get("n").map(Value::as_u64), None | Some(Some(1))) {
             return Err((
                 Some("invalid_value"),
-                "This stand-in paints one picture, 'n' has to be 1.".to_owned(),
+                "This fake paints one picture, 'n' has to be 1.".to_owned(),
             ));
         }
         let size = text("size", "1024x1024")?;
@@ -406,7 +450,7 @@ fn error(status: u16, kind: &str, code: Option<&str>, message: &str) -> Response
     let body = json!({"error": {"message": message, "type": kind, "param": null, "code": code}});
     (
         crate::server::code(status),
-        [("x-request-id", "req_stand_in")],
+        [("x-request-id", "req_fake")],
         Json(body),
     )
         .into_response()

@@ -14,7 +14,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::connect_info::Connected,
+    extract::{ConnectInfo, Request, connect_info::Connected},
     http::StatusCode,
     response::{Html, IntoResponse, Response},
     serve::{IncomingStream, Listener},
@@ -58,6 +58,12 @@ impl Drop for Server {
 pub(crate) struct Connection(Arc<AtomicBool>);
 
 impl Connection {
+    /// The connection of a request to one of the servers here.
+    pub(crate) fn of(request: &Request) -> Connection {
+        let info = request.extensions().get::<ConnectInfo<Connection>>();
+        info.map_or_else(|| Connection(Arc::default()), |info| info.0.clone())
+    }
+
     /// Resets the connection instead of answering.
     pub(crate) fn reset(&self) -> Response {
         self.0.store(true, Ordering::SeqCst);
@@ -164,6 +170,14 @@ impl Faults {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
+    }
+
+    /// Removes the faults that only requests with this text have.
+    pub(crate) fn clear_containing(&self, text: &str) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|fault| fault.containing.as_deref() != Some(text));
     }
 
     /// The first fault for this request. A fault with `times` takes precedence over a permanent one.
