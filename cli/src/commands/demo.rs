@@ -96,7 +96,7 @@ impl Servers {
                 access_token: variable(x_live, "X_ACCESS_TOKEN", "1031-fake-token"),
                 access_token_secret: variable(x_live, "X_ACCESS_TOKEN_SECRET", "fake-token-secret"),
             },
-            false => fake_credentials(),
+            false => fake_credentials(0),
         };
         if !missing.is_empty() {
             bail!(
@@ -120,6 +120,7 @@ impl Servers {
                 fake_openai.insert(server).base_url()
             }
         };
+        let mut accounts = BTreeMap::from([(bot.to_owned(), x_credentials.clone())]);
         let mut fake_x = None;
         let x_url = match (&self.x_url, self.live_post) {
             (Some(url), _) => url.clone(),
@@ -128,11 +129,20 @@ impl Servers {
                 let options = x::Options {
                     port: 0,
                     credentials: x_credentials.clone(),
-                    name: "Spooky Days".to_owned(),
-                    handle: "spooky_days".to_owned(),
+                    name: display_name(bot),
+                    handle: handle(bot),
                     directory,
                 };
                 let server = x::start(options).await.context("starting the fake for X")?;
+                for (number, other) in (1..).zip(other_bots(bot)?) {
+                    let credentials = fake_credentials(number);
+                    server.add_account(x::Profile {
+                        credentials: credentials.clone(),
+                        name: display_name(&other),
+                        handle: handle(&other),
+                    })?;
+                    accounts.insert(other, credentials);
+                }
                 fake_x.insert(server).base_url()
             }
         };
@@ -141,7 +151,7 @@ impl Servers {
                 openai_url,
                 openai_key,
                 x_url,
-                x_credentials: BTreeMap::from([(bot.to_owned(), x_credentials)]),
+                x_credentials: accounts,
                 review_key: fake_review_key(),
                 lease_seconds: 90,
                 timeouts: HashMap::new(),
@@ -152,12 +162,41 @@ impl Servers {
     }
 }
 
-/// The keys that the fake for X accepts.
-pub fn fake_credentials() -> x::Credentials {
+/// The folders of the other bots, each of which has its own account on X.
+fn other_bots(bot: &str) -> anyhow::Result<Vec<String>> {
+    let mut others = Vec::new();
+    for entry in std::fs::read_dir(bots_directory())? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name != bot && entry.path().join("bot.toml").exists() {
+            others.push(name);
+        }
+    }
+    others.sort();
+    Ok(others)
+}
+
+/// The handle of a bot on the fake X.
+fn handle(bot: &str) -> String {
+    bot.replace('-', "_")
+}
+
+/// The name of a bot on the fake X, such as `Spooky Days`.
+fn display_name(bot: &str) -> String {
+    let capitalized = bot.split('-').map(|word| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect()
+    });
+    capitalized.collect::<Vec<String>>().join(" ")
+}
+
+/// The keys of an account that the fake for X accepts.
+fn fake_credentials(number: u32) -> x::Credentials {
     x::Credentials {
         api_key: "fake-key".to_owned(),
         api_key_secret: "fake-key-secret".to_owned(),
-        access_token: "1031-fake-token".to_owned(),
+        access_token: format!("{}-fake-token", 1031 + number),
         access_token_secret: "fake-token-secret".to_owned(),
     }
 }

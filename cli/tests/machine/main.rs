@@ -15,6 +15,7 @@ mod restart;
 mod runbook;
 mod setting;
 mod telemetry;
+mod two_bots;
 mod visit;
 mod wrong_use;
 

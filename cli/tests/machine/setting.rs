@@ -410,7 +410,8 @@ fn documented(arguments: &[&str], answer: &str) {
 
 /// Looks again and again until something is there.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..1200 {
+    // So long that only what never comes takes it, on whatever machine.
+    for _ in 0..12_000 {
         if let Some(there) = look().await {
             return there;
         }

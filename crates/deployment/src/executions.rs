@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use crate::{Deployment, aws_context};
 
+/// How often the status of an execution is read for each time that its history is.
+const POLLS_PER_HISTORY: u32 = 5;
+
 impl Deployment {
     /// Starts an execution and returns its ARN.
     pub async fn start(&self, input: &Value) -> anyhow::Result<String> {
@@ -49,7 +52,7 @@ impl Deployment {
         });
         // What AWS says of an execution may be some seconds old: that it is not there, or that it has ended when it
         // was just redriven.
-        let mut unseen = 0;
+        let (mut unseen, mut polls) = (0, 0);
         loop {
             let now = self
                 .sfn
@@ -77,12 +80,19 @@ impl Deployment {
                 }
                 Err(e) => return Err(aws_context("describing the execution", e)),
             };
+            let ended = now.status != ExecutionStatus::Running;
+            polls += 1;
+            // A history is large, and progress is for people.
+            if !ended && polls % POLLS_PER_HISTORY != 1 {
+                tokio::time::sleep(pause).await;
+                continue;
+            }
             let states = self.states(execution).await?;
             for state in states.iter().skip(told) {
                 entered(&state.name);
             }
             told = states.len();
-            if now.status != ExecutionStatus::Running {
+            if ended {
                 let output = now
                     .output
                     .as_deref()

@@ -6,7 +6,10 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -169,8 +172,7 @@ impl Account {
         struct Mails {
             messages: HashMap<String, Vec<Mail>>,
         }
-        let mut mails: Mails = lambda_function::https::client_builder()
-            .build()?
+        let mut mails: Mails = mail_client()?
             .get(format!("{}/_ministack/ses/messages", self.url))
             .query(&[("account", &self.id)])
             .send()
@@ -249,6 +251,19 @@ pub struct Mail {
     pub body_text: String,
     /// The HTML.
     pub body_html: String,
+}
+
+/// The HTTP client for the emulator's emails. Building one reads all root certificates, and emails are read often.
+/// No connection is kept, since each test has its own runtime.
+fn mail_client() -> anyhow::Result<&'static reqwest::Client> {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    if let Some(client) = CLIENT.get() {
+        return Ok(client);
+    }
+    let client = lambda_function::https::client_builder()
+        .pool_max_idle_per_host(0)
+        .build()?;
+    Ok(CLIENT.get_or_init(|| client))
 }
 
 /// The supervisor stops when its standard input is closed.
