@@ -203,7 +203,7 @@ fn fake_credentials(number: u32) -> x::Credentials {
 
 /// The key that signs the links of the local cloud, which only this machine can reach.
 fn fake_review_key() -> String {
-    BASE64_STANDARD.encode("fake key of the approval page")
+    BASE64_STANDARD.encode("fake signing key of the approval page")
 }
 
 impl Demo {
