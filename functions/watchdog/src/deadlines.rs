@@ -1,4 +1,4 @@
-//! Approvals: deadlines, reminders, and decisions whose answer did not get through.
+//! Approval deadlines, reminders, and undelivered decisions.
 
 use anyhow::anyhow;
 use approvals::link::Keys;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{Error, Folder, Sweep};
 
 impl Sweep<'_> {
-    /// Looks after the approvals of a bot that wait.
+    /// Settles, delivers or reminds of the open approvals of a bot.
     pub(crate) async fn approvals(&mut self, bot: &Folder) -> Result<(), Error> {
         for waiting in self.table().waiting_approvals(&bot.name).await? {
             let (post, round) = match waiting {
@@ -30,7 +30,7 @@ impl Sweep<'_> {
 
     async fn approval(&mut self, post: &PostId, round: u32) -> anyhow::Result<()> {
         let Some(approval) = self.table().approval(post, round).await? else {
-            // It cannot be there without its approval, unless a person took that away.
+            // The marker exists without its approval only if the approval was deleted by hand.
             return Ok(self.table().forget(post, round).await?);
         };
         let decision = &self.clients.decision;
@@ -40,26 +40,25 @@ impl Sweep<'_> {
             ApprovalProgress::Delivered => self.done.delivered += 1,
             ApprovalProgress::Nothing => {}
         }
-        let who: Vec<usize> = match approval.remind_at {
+        let due: Vec<usize> = match approval.remind_at {
             Some(at) if at <= self.now.as_second() => to_remind(&approval),
             _ => Vec::new(),
         };
-        // Nobody is reminded of what the page would refuse, such as the post of a paused bot or of a run that has
-        // ended.
-        if !who.is_empty()
+        // No reminder for an approval that cannot be decided, such as that of a paused bot or of an ended run.
+        if !due.is_empty()
             && approval_state(decision, self.now, post, &approval).await? == ApprovalState::Open
         {
-            self.remind(post, &approval, &who).await?;
+            self.remind(post, &approval, &due).await?;
         }
         Ok(())
     }
 
-    /// Reminds the approvers with these places.
+    /// Reminds the approvers with these indexes.
     async fn remind(
         &mut self,
         post: &PostId,
         approval: &Approval,
-        who: &[usize],
+        indexes: &[usize],
     ) -> anyhow::Result<()> {
         let (clients, config) = (self.clients, self.config);
         let keys = self
@@ -67,7 +66,7 @@ impl Sweep<'_> {
             .get_or_try_init(|| Keys::read(&clients.secrets, &config.review_secret_arn))
             .await?;
         let mut failures = Vec::new();
-        for &number in who {
+        for &number in indexes {
             let approver = &approval.approvers[number];
             let mail = mail(keys, &config.review_base_url, post, approval, number, true);
             let details = json!({"round": approval.round, "to": approver, "subject": mail.subject});
@@ -91,11 +90,13 @@ impl Sweep<'_> {
     }
 }
 
-/// The places of those who got the mail and no reminder.
+/// The indexes of the approvers who received the email and no reminder.
 fn to_remind(approval: &Approval) -> Vec<usize> {
     let approvers = approval.approvers.iter().enumerate();
     approvers
-        .filter(|(_, who)| approval.mailed.contains(who) && !approval.reminded.contains(who))
+        .filter(|(_, approver)| {
+            approval.mailed.contains(approver) && !approval.reminded.contains(approver)
+        })
         .map(|(number, _)| number)
         .collect()
 }

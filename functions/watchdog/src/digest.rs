@@ -1,4 +1,4 @@
-//! Once a day: what is left to do for a bot, and what its canaries say.
+//! The daily digest: what needs an operator, and failing probes.
 
 use std::collections::HashSet;
 
@@ -10,14 +10,14 @@ use probes::Status;
 
 use crate::{
     Folder, Sweep, run_probes,
-    runs::{Standing, post},
+    runs::{SlotState, post},
 };
 
 /// The hour of the bot's day from which its digest is due.
 const DUE_HOUR: i8 = 9;
 
 impl Sweep<'_> {
-    /// Tells once a day what needs a person, if anything does. What could not be looked at is tried again.
+    /// Sends the digest once a day, if anything needs an operator. A failure is retried by the next run.
     pub(crate) async fn digest(&mut self, bot: &Folder) {
         let zone = bot.bot.as_ref().map(|bot| bot.time_zone().clone());
         let local = self.now.to_zoned_datetime(zone.unwrap_or(TimeZone::UTC));
@@ -36,7 +36,7 @@ impl Sweep<'_> {
         }
         let mut findings = Vec::new();
         for post in self.open_posts(bot, today).await? {
-            if let Standing::Failed(failure, execution, record) = self.standing(&post).await? {
+            if let SlotState::Failed(failure, execution, record) = self.slot_state(&post).await? {
                 let ends = failure.at.checked_add(REDRIVABLE)?;
                 let armed = record.as_ref().is_some_and(|r| r.ledger == Ledger::Armed);
                 if ends <= self.now && !armed {
@@ -44,9 +44,9 @@ impl Sweep<'_> {
                 }
                 let what = match armed {
                     true => {
-                        "nobody knows whether it is on X: look there, and then attach it or post it again"
+                        "it may or may not be on X: check the account, then attach it or post it again"
                     }
-                    false => "it failed, and nobody has redriven it",
+                    false => "it failed and was not redriven",
                 };
                 let command = match (record.is_some(), armed) {
                     (true, true) => format!("spooky show {post}"),
@@ -77,12 +77,12 @@ impl Sweep<'_> {
         self.tell(bot, &event, &notice).await
     }
 
-    /// The posts of the last days without an outcome: those that were claimed, and those that were to be.
+    /// The posts of the last 14 days without an outcome: claimed ones, and slots that were due.
     async fn open_posts(&mut self, bot: &Folder, today: Date) -> anyhow::Result<Vec<PostId>> {
         let days = REDRIVABLE.as_hours() / 24;
         let first = today.checked_sub(days.days())?;
         let (mut posts, mut known) = (Vec::new(), HashSet::new());
-        // The emulator and people run tomorrow's slots, too.
+        // Operators and the local cloud can run tomorrow's slots as well.
         for date in first
             .series(1.day())
             .take_while(|date| today.tomorrow().is_ok_and(|tomorrow| *date <= tomorrow))

@@ -19,51 +19,51 @@ use lambda_function::telemetry::{Metrics, Unit};
 use notifications::{Audience, Notice, Teller, Told, read_bot};
 use post::is_bot_name;
 use posts_table::Table;
+use probes::{Check, ProbedBot, Probes};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
-use probes::{Check, ProbedBot, Probes};
-
-/// What is to be done. A schedule says nothing: then everything is looked after.
+/// What to do. A schedule gives nothing: the watchdog then does all of its duties.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Input {
-    /// Whether the canaries are to be asked, and nothing else.
-    pub canaries: Option<bool>,
-    /// With `canaries`: only for this bot. Without it, for every deployed bot.
+    /// Whether to run only the probes.
+    #[serde(rename = "canaries")]
+    pub probes: Option<bool>,
+    /// With `canaries`: the bot to probe. Without it, every deployed bot.
     pub bot: Option<String>,
 }
 
-/// What was done.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Output {
-    /// Everything was looked after.
+    /// All duties are done.
     Swept(Done),
-    /// The canaries were asked.
-    Canaries {
-        /// What each of them said.
+    /// Only the probes ran.
+    Probed {
+        /// The results.
         checks: Vec<Check>,
     },
 }
 
-/// What was looked after.
+/// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Done {
-    /// Approvals that the policy settled.
+    /// Expired approvals that the policy settled.
     pub settled: u32,
-    /// Decisions of people that were delivered now.
+    /// Decisions that it delivered to the state machine.
     pub delivered: u32,
-    /// Reminders that were sent.
+    /// Reminders that it sent.
     pub reminded: u32,
-    /// Approvals that wait for a person.
+    /// Approvals that wait for a decision.
     pub waiting: u32,
-    /// Notices that were sent.
+    /// Notifications that it sent.
     pub told: u32,
-    /// Reservations of money that nobody settled, and that count in full now.
+    /// Abandoned reservations, which it settled in full.
     pub counted: u32,
 }
 
-/// Looks after everything once, or asks the canaries.
+/// Does all duties once, or runs the probes.
 pub async fn watchdog(
     clients: &Clients,
     config: &Config,
@@ -74,14 +74,14 @@ pub async fn watchdog(
     for name in names(clients, config).await? {
         bots.push(Folder::read(clients, config, name).await);
     }
-    if input.canaries == Some(true) {
+    if input.probes == Some(true) {
         if let Some(only) = &input.bot {
             bots.retain(|bot| bot.name == *only);
         }
         let checks = run_probes(clients, config, now, &bots)
             .await
             .map_err(Error::Unexpected)?;
-        return Ok(Output::Canaries { checks });
+        return Ok(Output::Probed { checks });
     }
     let mut sweep = Sweep {
         clients,
@@ -110,7 +110,7 @@ pub async fn watchdog(
         told = done.told,
         counted = done.counted,
         failures = sweep.failures.len(),
-        "looked after everything"
+        "the sweep is complete"
     );
     Metrics::new()
         .metric("WatchdogRan", Unit::Count, 1.0)
@@ -162,7 +162,7 @@ pub(crate) async fn run_probes(
     Ok(probes.run(&bots).await)
 }
 
-/// One look after everything. Each duty is in a file of its own.
+/// One run of all duties. Each duty is in a separate file.
 struct Sweep<'a> {
     clients: &'a Clients,
     config: &'a Config,
@@ -170,7 +170,7 @@ struct Sweep<'a> {
     /// The signing keys, read when the first reminder needs them.
     keys: OnceCell<Keys>,
     done: Done,
-    /// What could not be looked after. The rest goes on.
+    /// The duties that failed. A failure does not stop the others.
     failures: Vec<String>,
 }
 
@@ -179,14 +179,14 @@ impl Sweep<'_> {
         &self.clients.decision.table
     }
 
-    /// Something could not be looked after.
+    /// Records a failed duty.
     fn failed(&mut self, what: String, why: &anyhow::Error) {
         let why = format!("{why:#}");
-        tracing::error!(what, why, "not looked after");
+        tracing::error!(what, why, "a duty failed");
         self.failures.push(format!("{what}: {why}"));
     }
 
-    /// Tells those whom a bot names of an event, if nobody did before.
+    /// Notifies the bot's recipients of an event, unless they were notified before.
     async fn tell(&mut self, bot: &Folder, event: &str, notice: &Notice) -> anyhow::Result<()> {
         let teller = self.clients.teller(self.config);
         let told = teller.tell(&bot.audience, event, notice, self.now).await?;
@@ -204,7 +204,7 @@ struct Folder {
     name: String,
     /// Its `bot.toml`, or why it cannot be read.
     bot: Result<Bot, String>,
-    /// Who is told of it.
+    /// Who receives its notifications.
     audience: Audience,
 }
 
@@ -232,19 +232,19 @@ pub struct Config {
     pub bot_files_bucket: String,
     /// The secret with the signing keys.
     pub review_secret_arn: String,
-    /// Where the approval page is.
+    /// The base address of the approval page.
     pub review_base_url: String,
-    /// The sender of the mails.
+    /// The sender of the emails.
     pub mail_from: String,
-    /// Who is told where `bot.toml` cannot be read.
+    /// Receives the notifications of a bot whose `bot.toml` cannot be read.
     pub alert_to: Vec<String>,
     /// The deployment's name. Each bot's X credentials are the secret `<prefix>/<bot>/x-credentials`.
     pub secrets_prefix: String,
-    /// Where X is.
+    /// The base URL of X.
     pub x_api_base_url: String,
     /// The secret with the key of OpenAI.
     pub openai_secret_arn: String,
-    /// Where OpenAI is, with `/v1`.
+    /// The base URL of OpenAI, with `/v1`.
     pub openai_base_url: String,
 }
 
@@ -266,7 +266,7 @@ impl Config {
     }
 }
 
-/// What the function talks to.
+/// The clients of the function.
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// The table and Step Functions.
@@ -275,11 +275,11 @@ pub struct Clients {
     pub s3: aws_sdk_s3::Client,
     /// The signing keys, and the secrets of the providers.
     pub secrets: aws_sdk_secretsmanager::Client,
-    /// The mails.
+    /// Sends the emails.
     pub ses: aws_sdk_sesv2::Client,
-    /// Whether the executions are in the console of AWS, as they are at its own endpoints.
+    /// Whether the deployment is on AWS, where executions can be opened in the console.
     pub on_aws: bool,
-    /// The HTTP client of the canaries, built at the first request.
+    /// The HTTP client of the probes, built at the first request.
     pub http: OnceLock<reqwest::Client>,
 }
 
@@ -312,10 +312,10 @@ impl Clients {
     }
 }
 
-/// Why not everything was looked after.
+/// Why the run failed.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
-    /// Some of it was not.
+    /// Some duties failed.
     #[error("{0}")]
     Incomplete(String),
     /// S3 or DynamoDB is unreachable or busy.

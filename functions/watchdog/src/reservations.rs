@@ -1,20 +1,20 @@
-//! Money that was reserved by invocations that died.
+//! Reservations of invocations that ended without settling them.
 
 use jiff::SignedDuration;
 use posts_table::{Micros, Reservation, Settlement};
 
 use crate::{Error, Folder, Sweep};
 
-/// After how long an invocation is surely dead: `generate-image` runs for less than five minutes.
-const DEAD: SignedDuration = SignedDuration::from_mins(15);
+/// The age from which a reservation is abandoned: `generate-image` runs for less than five minutes.
+const ABANDONED_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
 impl Sweep<'_> {
-    /// Counts in full what nobody will settle any more.
+    /// Settles abandoned reservations in full.
     pub(crate) async fn reservations(&mut self, bot: &Folder) -> Result<(), Error> {
         for reservation in self.table().reservations(&bot.name).await? {
             let settled = async {
                 let reservation: Reservation = reservation?;
-                if self.now.duration_since(reservation.at) < DEAD {
+                if self.now.duration_since(reservation.at) < ABANDONED_AFTER {
                     return Ok(false);
                 }
                 let unknown = Settlement::Unknown;
@@ -26,7 +26,7 @@ impl Sweep<'_> {
                     tracing::warn!(
                         post = reservation.post,
                         reserved = %reservation.micros,
-                        "nobody settled this reservation, so all of it counts"
+                        "this reservation was abandoned, so it counts in full"
                     );
                 }
                 anyhow::Ok(settled)

@@ -1,4 +1,4 @@
-//! Runs: slots that nothing was started for, and failures that nobody has told, armed ledgers among them.
+//! Slots without a run, and failed runs whose event was lost, including armed posts.
 
 use anyhow::{Context, anyhow};
 use aws_sdk_sfn::{error::SdkError, types::ExecutionStatus};
@@ -11,27 +11,27 @@ use posts_table::{Failure, Record};
 
 use crate::{Error, Folder, Sweep};
 
-/// How far back slots are looked at, so that a watchdog that was down for some days misses none.
+/// How far back slots are checked, so that a watchdog that was down for some days misses none.
 pub(crate) const LOOK_BACK: SignedDuration = SignedDuration::from_hours(4 * 24);
 
 /// How long after its start a run has claimed its slot, retries included.
 const CLAIMED_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 
-/// How long the event of a failure may be on its way, and a run that an operator starts may take to be there.
-const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(15);
+/// How long the event of a failure, or the start of an operator's run, can take to arrive.
+const ARRIVES_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 
-/// How the run of a slot stands.
-pub(crate) enum Standing {
-    /// It has ended, or is under way, or will be in a moment.
-    Well,
+/// The state of a slot.
+pub(crate) enum SlotState {
+    /// It has an outcome, or a run that is running or about to start.
+    Fine,
     /// No run was ever started.
     NotStarted,
-    /// It failed, and does not run again.
+    /// It failed, and no run resumes it: the failure, the execution and the record.
     Failed(Box<Failure>, String, Option<Box<Record>>),
 }
 
 impl Sweep<'_> {
-    /// Tells what nobody else has told of the slots of a bot.
+    /// Notifies of slots without a run, and of failures whose event was lost.
     pub(crate) async fn runs(&mut self, bot: &Folder) -> Result<(), Error> {
         let since = self.now.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
         let until = self.now.checked_sub(CLAIMED_WITHIN).unwrap_or(self.now);
@@ -49,32 +49,32 @@ impl Sweep<'_> {
                     continue;
                 }
             };
-            let looked = async {
+            let checked = async {
                 let post: PostId = record.post.parse()?;
                 self.slot(bot, &post, None).await
             };
-            if let Err(error) = looked.await {
+            if let Err(error) = checked.await {
                 self.failed(format!("the armed post {}", record.post), &error);
             }
         }
         Ok(())
     }
 
-    /// Tells of a slot that has failed or, where a run was due, has not started.
+    /// Notifies of a slot that has failed or, where a run was due, has not started.
     async fn slot(
         &mut self,
         bot: &Folder,
         post: &PostId,
         due: Option<Timestamp>,
     ) -> anyhow::Result<()> {
-        match (self.standing(post).await?, due) {
-            (Standing::Well, _) | (Standing::NotStarted, None) => Ok(()),
-            (Standing::NotStarted, Some(due)) => {
+        match (self.slot_state(post).await?, due) {
+            (SlotState::Fine, _) | (SlotState::NotStarted, None) => Ok(()),
+            (SlotState::NotStarted, Some(due)) => {
                 let event = notifications::not_started_event(post);
                 let notice = notifications::not_started(post, due);
                 self.tell(bot, &event, &notice).await
             }
-            (Standing::Failed(failure, execution, record), _) => {
+            (SlotState::Failed(failure, execution, record), _) => {
                 let failed = Failed {
                     post: Some(post),
                     execution: &execution,
@@ -87,43 +87,43 @@ impl Sweep<'_> {
         }
     }
 
-    /// How the run of a slot stands. A failure whose event got lost is recorded.
-    pub(crate) async fn standing(&self, post: &PostId) -> anyhow::Result<Standing> {
+    /// The state of a slot. Records a failure whose event was lost.
+    pub(crate) async fn slot_state(&self, post: &PostId) -> anyhow::Result<SlotState> {
         let table = self.table();
         let record = table.read(post).await?;
         let (execution, recorded) = match &record {
-            Some(record) if record.outcome.is_some() => return Ok(Standing::Well),
+            Some(record) if record.outcome.is_some() => return Ok(SlotState::Fine),
             Some(record) => (record.execution.clone(), record.failure.clone()),
             None => match self.failed_before_its_claim(post).await? {
                 Some((execution, failure)) => (execution, Some(failure)),
-                None => return Ok(Standing::NotStarted),
+                None => return Ok(SlotState::NotStarted),
             },
         };
         let described = match self.end_of(&execution).await? {
-            End::UnderWay => return Ok(Standing::Well),
+            End::Running => return Ok(SlotState::Fine),
             End::Ended(failure) => Some(failure),
             End::Gone => None,
         };
         let failure = match (recorded, described) {
-            // What was recorded says in which state it failed.
+            // Only the recorded failure names the state that failed.
             (Some(recorded), Some(described))
                 if recorded.redrive_count >= described.redrive_count =>
             {
                 recorded
             }
             (_, Some(described)) => {
-                if self.now.duration_since(described.at) < ON_ITS_WAY {
-                    return Ok(Standing::Well);
+                if self.now.duration_since(described.at) < ARRIVES_WITHIN {
+                    return Ok(SlotState::Fine);
                 }
                 table.fail(post, &execution, &described).await?;
                 described
             }
             (recorded, None) => {
-                if self.was_given_on(post, record.as_ref()).await? {
-                    return Ok(Standing::Well);
+                if self.was_reassigned(post, record.as_ref()).await? {
+                    return Ok(SlotState::Fine);
                 }
                 recorded.unwrap_or_else(|| Failure {
-                    status: "not to be found".to_owned(),
+                    status: "not found".to_owned(),
                     state: None,
                     error: None,
                     cause: None,
@@ -133,7 +133,7 @@ impl Sweep<'_> {
             }
         };
         let record = record.map(Box::new);
-        Ok(Standing::Failed(Box::new(failure), execution, record))
+        Ok(SlotState::Failed(Box::new(failure), execution, record))
     }
 
     /// The last execution that failed for a slot before it could claim it.
@@ -156,16 +156,16 @@ impl Sweep<'_> {
         Ok(Some((execution, failure)))
     }
 
-    /// Whether a slot was claimed or given to an execution so lately that it may not be there yet.
-    async fn was_given_on(&self, post: &PostId, record: Option<&Record>) -> anyhow::Result<bool> {
-        let lately = |at: Timestamp| self.now.duration_since(at) < ON_ITS_WAY;
-        if record.is_some_and(|record| lately(record.claimed_at)) {
+    /// Whether a slot was claimed or reassigned so recently that its execution may not exist yet.
+    async fn was_reassigned(&self, post: &PostId, record: Option<&Record>) -> anyhow::Result<bool> {
+        let recently = |at: Timestamp| self.now.duration_since(at) < ARRIVES_WITHIN;
+        if record.is_some_and(|record| recently(record.claimed_at)) {
             return Ok(true);
         }
         let trail = self.table().audit_trail(post).await?;
         Ok(trail
             .iter()
-            .any(|line| line.what.changes_holder() && lately(line.at)))
+            .any(|line| line.what.changes_holder() && recently(line.at)))
     }
 
     async fn end_of(&self, execution: &str) -> anyhow::Result<End> {
@@ -177,17 +177,15 @@ impl Sweep<'_> {
                 return Ok(End::Gone);
             }
             Err(error) => {
-                let said = aws_error(&error);
-                return Err(anyhow!(
-                    "Step Functions did not describe {execution}: {said}"
-                ));
+                let error = aws_error(&error);
+                return Err(anyhow!(error).context(format!("describing {execution}")));
             }
         };
         if matches!(
             described.status,
             ExecutionStatus::Running | ExecutionStatus::PendingRedrive
         ) {
-            return Ok(End::UnderWay);
+            return Ok(End::Running);
         }
         let at = described.stop_date.and_then(|at| at.to_millis().ok());
         Ok(End::Ended(Failure {
@@ -202,9 +200,8 @@ impl Sweep<'_> {
         }))
     }
 
-    /// The runs that the deployed files of a bot had start after one time and not after another, by the version of
-    /// `bot.toml` that was deployed at each time. Nothing is expected before the first, or where one cannot be read:
-    /// the runs of that time fail in PickDay, and say so.
+    /// The starts between two times, by the version of `bot.toml` that was deployed at each time. Nothing is expected
+    /// before the first deployment, or while an unreadable file was deployed: those runs fail in PickDay.
     pub(crate) async fn expected(
         &mut self,
         bot: &Folder,
@@ -241,7 +238,7 @@ impl Sweep<'_> {
             let object = object.version_id(version).send().await;
             let object = object.map_err(|e| {
                 anyhow!(
-                    "S3 did not give the version {version} of {key}: {}",
+                    "S3 did not return the version {version} of {key}: {}",
                     aws_error(&e)
                 )
             })?;
@@ -253,7 +250,7 @@ impl Sweep<'_> {
         Ok(starts)
     }
 
-    /// The versions of a file, each with its time; a deletion has no version.
+    /// The versions of a file with their times; a deletion has no version.
     async fn versions(&self, key: &str) -> anyhow::Result<Vec<(Timestamp, Option<String>)>> {
         let bucket = &self.config.bot_files_bucket;
         let (mut key_marker, mut version_marker) = (None, None);
@@ -294,13 +291,13 @@ impl Sweep<'_> {
     }
 }
 
-/// How an execution has ended.
+/// The end of an execution.
 enum End {
-    /// It has not.
-    UnderWay,
-    /// So, and without an outcome in the record.
+    /// It runs.
+    Running,
+    /// It ended without an outcome in the record.
     Ended(Failure),
-    /// Nobody knows it any more, or yet.
+    /// It does not exist: its history was deleted, or it has not started yet.
     Gone,
 }
 

@@ -1,4 +1,4 @@
-//! What the canaries say.
+//! The probes.
 
 use fakes::{Fault, Kind, openai, x};
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use probes::{Check, Status};
 use serde_json::{Value, json};
 use watchdog::{Input, Output, watchdog};
 
-use crate::setting::{BOT_TOML, CALENDAR_TOML, Yard};
+use crate::fixture::{BOT_TOML, CALENDAR_TOML, Fixture};
 
 const X_SECRET: &str = "daily-post-test/spooky-days/x-credentials";
 
@@ -16,16 +16,16 @@ const PLANTED: [&str; 3] = [
     "planted-x-token-secret",
 ];
 
-/// A yard with an OpenAI and an X that know its keys.
-struct Birdhouse {
-    yard: Yard,
+/// A fixture with an OpenAI and an X that know its keys.
+struct ProbeFixture {
+    fixture: Fixture,
     openai: openai::OpenAi,
     x: x::X,
 }
 
-impl Birdhouse {
-    async fn new() -> Birdhouse {
-        let mut yard = Yard::new().await;
+impl ProbeFixture {
+    async fn new() -> ProbeFixture {
+        let mut fixture = Fixture::new().await;
         let [openai_key, key_secret, token_secret] = PLANTED;
         let credentials = x::Credentials {
             api_key: "key".to_owned(),
@@ -44,23 +44,17 @@ impl Birdhouse {
             handle: "spooky_days".to_owned(),
             directory: None,
         });
-        let house = (openai.await.unwrap(), x.await.unwrap());
-        yard.config.openai_base_url = house.0.base_url();
-        yard.config.x_api_base_url = house.1.base_url();
-        let birdhouse = Birdhouse {
-            yard,
-            openai: house.0,
-            x: house.1,
-        };
-        birdhouse
-            .secret("openai", json!({"apiKey": openai_key}))
-            .await;
-        birdhouse.secret(X_SECRET, json!(credentials)).await;
-        birdhouse
+        let (openai, x) = (openai.await.unwrap(), x.await.unwrap());
+        fixture.config.openai_base_url = openai.base_url();
+        fixture.config.x_api_base_url = x.base_url();
+        let probes = ProbeFixture { fixture, openai, x };
+        probes.secret("openai", json!({"apiKey": openai_key})).await;
+        probes.secret(X_SECRET, json!(credentials)).await;
+        probes
     }
 
     async fn secret(&self, name: &str, value: Value) {
-        let secrets = &self.yard.clients.secrets;
+        let secrets = &self.fixture.clients.secrets;
         let put = secrets.put_secret_value().secret_id(name);
         if put.secret_string(value.to_string()).send().await.is_err() {
             let create = secrets.create_secret().name(name);
@@ -78,18 +72,18 @@ impl Birdhouse {
 
     async fn ask_at(&self, now: Timestamp) -> Vec<Check> {
         let input: Input = serde_json::from_value(json!({"canaries": true})).unwrap();
-        let (clients, config) = (&self.yard.clients, &self.yard.config);
-        let before = self.yard.everything().await;
+        let (clients, config) = (&self.fixture.clients, &self.fixture.config);
+        let before = self.fixture.everything().await;
         let output = watchdog(clients, config, now, input).await.unwrap();
-        assert_eq!(self.yard.everything().await, before);
-        assert!(self.yard.mails().await.is_empty());
+        assert_eq!(self.fixture.everything().await, before);
+        assert!(self.fixture.mails().await.is_empty());
         let told = json!(output).to_string();
         assert!(
             PLANTED.iter().all(|planted| !told.contains(planted)),
             "{told}"
         );
         match output {
-            Output::Canaries { checks } => checks,
+            Output::Probed { checks } => checks,
             other => panic!("{other:?}"),
         }
     }
@@ -113,9 +107,9 @@ fn status(status: u16) -> Kind {
 }
 
 #[tokio::test]
-async fn where_all_is_well_each_canary_says_so_and_nothing_is_touched() {
-    let house = Birdhouse::new().await;
-    let checks = house.ask().await;
+async fn probes_of_a_healthy_deployment_are_ok_and_change_nothing() {
+    let fixture = ProbeFixture::new().await;
+    let checks = fixture.ask().await;
     let names: Vec<&str> = checks.iter().map(|check| check.what.as_str()).collect();
     assert_eq!(
         names,
@@ -136,15 +130,15 @@ async fn where_all_is_well_each_canary_says_so_and_nothing_is_touched() {
         json!(checks[2]),
         json!({"what": "signing keys", "verdict": "ok", "said": "the approval page's links can be signed"})
     );
-    let requests = house.x.requests();
+    let requests = fixture.x.requests();
     assert_eq!(requests.len(), 1, "{requests:?}");
     assert_eq!(requests[0].0, "timeline");
-    assert!(house.openai.requests().is_empty());
+    assert!(fixture.openai.requests().is_empty());
 }
 
 #[tokio::test]
-async fn each_canary_names_what_is_wrong_with_the_provider() {
-    let house = Birdhouse::new().await;
+async fn each_probe_names_the_problem_of_the_provider() {
+    let fixture = ProbeFixture::new().await;
     for (answer, verdict) in [
         (401, Status::Fail),
         (403, Status::Fail),
@@ -152,8 +146,8 @@ async fn each_canary_names_what_is_wrong_with_the_provider() {
         (429, Status::Warn),
         (500, Status::Warn),
     ] {
-        house.x.fail(Fault::once("timeline", status(answer)));
-        let (what, is, said) = house.ill().await;
+        fixture.x.fail(Fault::once("timeline", status(answer)));
+        let (what, is, said) = fixture.ill().await;
         assert_eq!(
             (what.as_str(), is),
             ("X credentials of spooky-days", verdict),
@@ -167,50 +161,57 @@ async fn each_canary_names_what_is_wrong_with_the_provider() {
         (429, Status::Warn),
         (503, Status::Warn),
     ] {
-        house.openai.fail(Fault::once("models", status(answer)));
-        let (what, is, said) = house.ill().await;
+        fixture.openai.fail(Fault::once("models", status(answer)));
+        let (what, is, said) = fixture.ill().await;
         assert_eq!((what.as_str(), is), ("OpenAI key", verdict), "{said}");
     }
-    house.x.fail(Fault::once("timeline", Kind::ResetBefore));
-    assert_eq!(house.ill().await.2, "X is unreachable");
-    house.openai.fail(Fault::once("models", Kind::ResetBefore));
-    assert_eq!(house.ill().await.2, "OpenAI is unreachable");
+    fixture.x.fail(Fault::once("timeline", Kind::ResetBefore));
+    assert_eq!(fixture.ill().await.2, "X is unreachable");
+    fixture
+        .openai
+        .fail(Fault::once("models", Kind::ResetBefore));
+    assert_eq!(fixture.ill().await.2, "OpenAI is unreachable");
     // A wrong signature is seen by X itself.
-    house.secret(X_SECRET, json!({"apiKey": "key", "apiKeySecret": "other", "accessToken": "42-token", "accessTokenSecret": "other"})).await;
-    assert_eq!(house.ill().await.1, Status::Fail);
+    fixture.secret(X_SECRET, json!({"apiKey": "key", "apiKeySecret": "other", "accessToken": "42-token", "accessTokenSecret": "other"})).await;
+    assert_eq!(fixture.ill().await.1, Status::Fail);
 }
 
 #[tokio::test]
-async fn secrets_that_are_missing_or_malformed_are_named() {
+async fn missing_and_malformed_secrets_are_named() {
     for (name, what) in [
         ("openai", "OpenAI key"),
         (X_SECRET, "X credentials of spooky-days"),
         ("review", "signing keys"),
     ] {
-        let house = Birdhouse::new().await;
-        house
+        let fixture = ProbeFixture::new().await;
+        fixture
             .secret(name, json!({"wrong": "planted-openai-key"}))
             .await;
-        let ill = house.ill().await;
+        let ill = fixture.ill().await;
         assert_eq!((ill.0.as_str(), ill.1), (what, Status::Fail), "{ill:?}");
         assert!(ill.2.contains(&format!("the secret {name}")), "{ill:?}");
-        let delete = house.yard.clients.secrets.delete_secret().secret_id(name);
+        let delete = fixture
+            .fixture
+            .clients
+            .secrets
+            .delete_secret()
+            .secret_id(name);
         delete
             .force_delete_without_recovery(true)
             .send()
             .await
             .unwrap();
-        assert!(house.ill().await.2.contains("has no value"));
+        assert!(fixture.ill().await.2.contains("has no value"));
     }
 }
 
 #[tokio::test]
-async fn a_model_that_ends_and_one_that_has_ended_are_told() {
-    let house = Birdhouse::new().await;
+async fn a_model_before_and_after_its_shutdown_is_reported() {
+    let fixture = ProbeFixture::new().await;
     let ask = async |model: &str, now: &str| {
         let text = BOT_TOML.replace("gpt-image-2.6-flare", model);
-        house.yard.put("spooky-days/bot.toml", &text).await;
-        let checks = house.ask_at(now.parse().unwrap()).await;
+        fixture.fixture.put("spooky-days/bot.toml", &text).await;
+        let checks = fixture.ask_at(now.parse().unwrap()).await;
         let check = checks
             .into_iter()
             .find(|check| check.what == format!("image model {model}"));
@@ -238,12 +239,15 @@ async fn a_model_that_ends_and_one_that_has_ended_are_told() {
 }
 
 #[tokio::test]
-async fn gaps_of_the_calendar_are_told_before_they_are_due_and_silence_is_none() {
-    let house = Birdhouse::new().await;
+async fn gaps_of_the_calendar_are_reported_ahead_and_silent_dates_are_not_gaps() {
+    let fixture = ProbeFixture::new().await;
     let now = "2026-10-30T12:00:00Z".parse().unwrap();
     let ahead = async |calendar: &str| {
-        house.yard.put("spooky-days/calendar.toml", calendar).await;
-        let checks = house.ask_at(now).await;
+        fixture
+            .fixture
+            .put("spooky-days/calendar.toml", calendar)
+            .await;
+        let checks = fixture.ask_at(now).await;
         checks
             .into_iter()
             .find(|check| check.what.contains("days ahead"))
@@ -272,10 +276,10 @@ async fn gaps_of_the_calendar_are_told_before_they_are_due_and_silence_is_none()
 }
 
 #[tokio::test]
-async fn a_clock_that_is_off_is_told() {
-    let house = Birdhouse::new().await;
+async fn a_wrong_clock_is_reported() {
+    let fixture = ProbeFixture::new().await;
     let wrong = Timestamp::now() - jiff::SignedDuration::from_mins(2);
-    let checks = house.ask_at(wrong).await;
+    let checks = fixture.ask_at(wrong).await;
     let clock = checks.iter().find(|check| check.what == "clock").unwrap();
     assert_eq!(clock.status, Status::Fail, "{clock:?}");
     assert!(
@@ -286,20 +290,20 @@ async fn a_clock_that_is_off_is_told() {
 }
 
 #[tokio::test]
-async fn a_failing_canary_is_in_the_digest_and_none_where_all_are_well() {
-    let house = Birdhouse::new().await;
+async fn a_failing_probe_is_in_the_digest_and_healthy_probes_are_not() {
+    let fixture = ProbeFixture::new().await;
     // From nine on in New York, of a day whose slots have all ended.
     let now: Timestamp = "2026-10-30T20:00:00Z".parse().unwrap();
     let event = notifications::digest_event("spooky-days", "2026-10-30".parse().unwrap());
     for (pk, sk) in [("#notices", format!("event#{event}"))] {
-        house.yard.delete(pk, &sk).await;
+        fixture.fixture.delete(pk, &sk).await;
     }
-    house.x.fail(Fault::once("timeline", status(401)));
+    fixture.x.fail(Fault::once("timeline", status(401)));
     for told in [1, 0, 0] {
-        assert_eq!(house.yard.look_at(now).await.unwrap().told, told);
-        assert_eq!(house.x.requests().len(), 1, "once a day");
+        assert_eq!(fixture.fixture.look_at(now).await.unwrap().told, told);
+        assert_eq!(fixture.x.requests().len(), 1, "once a day");
     }
-    let mails = house.yard.mails().await;
+    let mails = fixture.fixture.mails().await;
     let text = &mails[0].body_text;
     assert!(
         text.contains("X credentials of spooky-days: X returned 401"),

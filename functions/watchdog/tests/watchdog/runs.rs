@@ -1,4 +1,4 @@
-//! Slots that were missed, failures that nobody told, and the digest.
+//! Missed slots, failures without a notification, and the digest.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
@@ -7,7 +7,7 @@ use posts_table::{Arm, Armed, RunEnd};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-use crate::setting::{ALERTS, BOT, BOT_TOML, OWNER, Yard, id, text};
+use crate::fixture::{ALERTS, BOT, BOT_TOML, Fixture, OWNER, id, text};
 
 /// The shipped bot, which starts a run at 06:00 in New York from Monday to Friday, with slots on every day.
 fn daily() -> String {
@@ -36,14 +36,14 @@ fn date(at: Timestamp) -> Date {
         .date()
 }
 
-/// A yard whose bot has a slot each day, and when its file was deployed.
-async fn open_yard() -> (Yard, Timestamp) {
-    let yard = Yard::new().await;
-    let deployed = yard.put("spooky-days/bot.toml", &daily()).await;
-    (yard, deployed)
+/// A fixture whose bot has a slot each day, and when its file was deployed.
+async fn open_fixture() -> (Fixture, Timestamp) {
+    let fixture = Fixture::new().await;
+    let deployed = fixture.put("spooky-days/bot.toml", &daily()).await;
+    (fixture, deployed)
 }
 
-impl Yard {
+impl Fixture {
     /// Has the digests of these days done.
     async fn no_digest(&self, from: Timestamp, days: i64) {
         for day in 0..=days {
@@ -67,7 +67,7 @@ impl Yard {
         (execution, Timestamp::from_millisecond(stopped).unwrap())
     }
 
-    /// An execution that runs, whose approval is nobody's business.
+    /// A running execution without an approval.
     async fn waiting_alone(&self, post: &str) -> String {
         self.open(post, |approval| approval.remind_at = None).await;
         let execution = self.wait_for(post).await;
@@ -116,17 +116,17 @@ fn post(at: Timestamp) -> String {
 }
 
 #[tokio::test]
-async fn a_slot_that_nothing_was_started_for_is_told_once_with_the_command_that_runs_it() {
-    let (yard, deployed) = open_yard().await;
-    yard.no_digest(deployed, 10).await;
+async fn a_slot_without_a_run_is_notified_once_with_the_command_that_runs_it() {
+    let (fixture, deployed) = open_fixture().await;
+    fixture.no_digest(deployed, 10).await;
     let due = new_york(deployed, 1, 6);
     // Until then nothing was expected; and a run may take half an hour to claim its slot.
     for early in [deployed, due, due + SignedDuration::from_mins(29)] {
-        assert_eq!(yard.look_at(early).await.unwrap().told, 0, "{early}");
+        assert_eq!(fixture.look_at(early).await.unwrap().told, 0, "{early}");
     }
     let late = due + SignedDuration::from_mins(30);
-    assert_eq!(yard.look_at(late).await.unwrap().told, 1);
-    let mails = yard.mails().await;
+    assert_eq!(fixture.look_at(late).await.unwrap().told, 1);
+    let mails = fixture.mails().await;
     assert_eq!(mails.len(), 1, "{mails:?}");
     assert_eq!(mails[0].to, [OWNER]);
     let text = &mails[0].body_text;
@@ -134,13 +134,13 @@ async fn a_slot_that_nothing_was_started_for_is_told_once_with_the_command_that_
     assert!(text.contains(&run), "{text}");
     assert!(text.contains(&format!("was to start at {due}")), "{text}");
     for again in [late, late + hours(1), due + hours(20)] {
-        assert_eq!(yard.look_at(again).await.unwrap().told, 0, "{again}");
+        assert_eq!(fixture.look_at(again).await.unwrap().told, 0, "{again}");
     }
     // A watchdog that was down for three days misses none, and two at once tell none twice.
     let back = new_york(deployed, 4, 12);
-    let (one, other) = tokio::join!(yard.look_at(back), yard.look_at(back));
+    let (one, other) = tokio::join!(fixture.look_at(back), fixture.look_at(back));
     assert_eq!(one.unwrap().told + other.unwrap().told, 3);
-    let mut subjects = yard.subjects().await;
+    let mut subjects = fixture.subjects().await;
     subjects.sort();
     let expected: Vec<String> = (1..=4)
         .map(|day| format!("{} has not started", post(new_york(deployed, day, 6))))
@@ -149,9 +149,9 @@ async fn a_slot_that_nothing_was_started_for_is_told_once_with_the_command_that_
 }
 
 #[tokio::test]
-async fn a_slot_that_has_ended_or_is_under_way_is_not_missed() {
-    let (yard, deployed) = open_yard().await;
-    yard.no_digest(deployed, 10).await;
+async fn a_slot_with_an_ended_or_running_run_is_not_reported() {
+    let (fixture, deployed) = open_fixture().await;
+    fixture.no_digest(deployed, 10).await;
     let slots: Vec<String> = (1..=4)
         .map(|day| post(new_york(deployed, day, 6)))
         .collect();
@@ -159,40 +159,46 @@ async fn a_slot_that_has_ended_or_is_under_way_is_not_missed() {
         .iter()
         .zip([Outcome::Posted, Outcome::Skipped, Outcome::Rejected])
     {
-        yard.claim(slot, "arn:aws:states:us-east-1:1:execution:x:y")
+        fixture
+            .claim(slot, "arn:aws:states:us-east-1:1:execution:x:y")
             .await;
-        yard.end(slot, "arn:aws:states:us-east-1:1:execution:x:y", outcome)
+        fixture
+            .end(slot, "arn:aws:states:us-east-1:1:execution:x:y", outcome)
             .await;
     }
-    let running = yard.waiting_alone(&slots[3]).await;
+    let running = fixture.waiting_alone(&slots[3]).await;
     assert_eq!(
-        yard.look_at(new_york(deployed, 4, 12)).await.unwrap().told,
+        fixture
+            .look_at(new_york(deployed, 4, 12))
+            .await
+            .unwrap()
+            .told,
         0
     );
-    assert_eq!(yard.status(&running).await.0, "RUNNING");
-    assert!(yard.mails().await.is_empty());
+    assert_eq!(fixture.status(&running).await.0, "RUNNING");
+    assert!(fixture.mails().await.is_empty());
 }
 
 #[tokio::test]
-async fn what_is_expected_follows_the_file_that_was_deployed_at_the_time() {
+async fn expected_slots_follow_the_file_that_was_deployed_at_the_time() {
     // Switched off: nothing is missed, also not by the file of a moment before.
-    let (yard, deployed) = open_yard().await;
-    yard.no_digest(deployed, 10).await;
+    let (fixture, deployed) = open_fixture().await;
+    fixture.no_digest(deployed, 10).await;
     let off = daily().replace("enabled = true", "enabled = false");
-    yard.put("spooky-days/bot.toml", &off).await;
+    fixture.put("spooky-days/bot.toml", &off).await;
     let later = new_york(deployed, 3, 12);
-    assert_eq!(yard.look_at(later).await.unwrap().told, 0);
+    assert_eq!(fixture.look_at(later).await.unwrap().told, 0);
     // Taken away altogether.
-    let yard = Yard::new().await;
-    yard.no_digest(deployed, 10).await;
-    yard.put("spooky-days/bot.toml", &daily()).await;
-    let delete = yard.clients.s3.delete_object();
-    let delete = delete.bucket(&yard.config.bot_files_bucket);
+    let fixture = Fixture::new().await;
+    fixture.no_digest(deployed, 10).await;
+    fixture.put("spooky-days/bot.toml", &daily()).await;
+    let delete = fixture.clients.s3.delete_object();
+    let delete = delete.bucket(&fixture.config.bot_files_bucket);
     delete.key("spooky-days/bot.toml").send().await.unwrap();
-    assert_eq!(yard.look_at(later).await.unwrap().told, 0);
+    assert_eq!(fixture.look_at(later).await.unwrap().told, 0);
     // On Saturdays and Sundays the shipped bot posts nothing.
-    let yard = Yard::new().await;
-    yard.no_digest(deployed, 20).await;
+    let fixture = Fixture::new().await;
+    fixture.no_digest(deployed, 20).await;
     let mut expected = 0;
     for day in 1..=7 {
         let at = new_york(deployed, day, 6);
@@ -204,7 +210,7 @@ async fn what_is_expected_follows_the_file_that_was_deployed_at_the_time() {
     }
     let mut told = 0;
     for day in 1..=7 {
-        told += yard
+        told += fixture
             .look_at(new_york(deployed, day, 12))
             .await
             .unwrap()
@@ -214,20 +220,20 @@ async fn what_is_expected_follows_the_file_that_was_deployed_at_the_time() {
 }
 
 #[tokio::test]
-async fn a_failure_whose_event_got_lost_is_recorded_and_told_once() {
-    let (yard, deployed) = open_yard().await;
-    yard.no_digest(deployed, 10).await;
+async fn a_failure_whose_event_was_lost_is_recorded_and_notified_once() {
+    let (fixture, deployed) = open_fixture().await;
+    fixture.no_digest(deployed, 10).await;
     let due = new_york(deployed, 1, 6);
     let slot = post(due);
-    let (execution, _) = yard.failed_run(&slot).await;
-    assert_eq!(yard.look_at(due + hours(1)).await.unwrap().told, 1);
-    let mails = yard.mails().await;
+    let (execution, _) = fixture.failed_run(&slot).await;
+    assert_eq!(fixture.look_at(due + hours(1)).await.unwrap().told, 1);
+    let mails = fixture.mails().await;
     let text = &mails[0].body_text;
     assert!(text.contains("somebody stopped it"), "{text}");
     assert!(text.contains(&format!("spooky redrive {slot}\n")), "{text}");
-    let record = yard.table().read(&id(&slot)).await.unwrap().unwrap();
+    let record = fixture.table().read(&id(&slot)).await.unwrap().unwrap();
     assert_eq!(record.failure.as_ref().unwrap().status, "ABORTED");
-    assert_eq!(yard.look_at(due + hours(2)).await.unwrap().told, 0);
+    assert_eq!(fixture.look_at(due + hours(2)).await.unwrap().told, 0);
     // The event has the same name, so it would not be told once more.
     let failure = record.failure.unwrap();
     let failed = notifications::Failed {
@@ -237,51 +243,51 @@ async fn a_failure_whose_event_got_lost_is_recorded_and_told_once() {
         record: None,
         on_aws: false,
     };
-    assert!(yard.table().has_event(&failed.event()).await.unwrap());
+    assert!(fixture.table().has_event(&failed.event()).await.unwrap());
 }
 
 #[tokio::test]
-async fn an_event_that_may_be_on_its_way_is_waited_for() {
-    let yard = Yard::new().await;
+async fn an_event_that_can_still_arrive_is_waited_for() {
+    let fixture = Fixture::new().await;
     let slot = "spooky-days/2026-11-24/1";
-    let (execution, stopped) = yard.failed_run(slot).await;
-    yard.no_digest(stopped, 2).await;
-    yard.arm(slot, &execution, stopped).await;
+    let (execution, stopped) = fixture.failed_run(slot).await;
+    fixture.no_digest(stopped, 2).await;
+    fixture.arm(slot, &execution, stopped).await;
     let soon = stopped + SignedDuration::from_mins(14);
-    assert_eq!(yard.look_at(soon).await.unwrap().told, 0);
-    assert_eq!(yard.look_at(stopped + hours(1)).await.unwrap().told, 1);
+    assert_eq!(fixture.look_at(soon).await.unwrap().told, 0);
+    assert_eq!(fixture.look_at(stopped + hours(1)).await.unwrap().told, 1);
 }
 
 #[tokio::test]
-async fn an_armed_post_that_nobody_is_at_is_told_and_nothing_is_sent() {
-    let yard = Yard::new().await;
+async fn an_armed_post_without_a_run_is_notified_and_nothing_is_sent() {
+    let fixture = Fixture::new().await;
     let slot = "spooky-days/2026-11-24/1";
-    let running = yard.waiting_alone(slot).await;
+    let running = fixture.waiting_alone(slot).await;
     let now = Timestamp::now() + hours(1);
-    yard.no_digest(now, 10).await;
-    yard.arm(slot, &running, now).await;
+    fixture.no_digest(now, 10).await;
+    fixture.arm(slot, &running, now).await;
     // Within its lease, and after it as long as it runs.
     for at in [now - hours(1), now, now + hours(1)] {
-        assert_eq!(yard.look_at(at).await.unwrap().told, 0);
+        assert_eq!(fixture.look_at(at).await.unwrap().told, 0);
     }
-    yard.stop(&running).await;
-    assert_eq!(yard.look_at(now + hours(2)).await.unwrap().told, 1);
-    assert_eq!(yard.look_at(now + hours(3)).await.unwrap().told, 0);
-    let mails = yard.mails().await;
+    fixture.stop(&running).await;
+    assert_eq!(fixture.look_at(now + hours(2)).await.unwrap().told, 1);
+    assert_eq!(fixture.look_at(now + hours(3)).await.unwrap().told, 0);
+    let mails = fixture.mails().await;
     let text = &mails[0].body_text;
     assert!(
         text.contains("It may be on X: nothing is sent again"),
         "{text}"
     );
     assert!(text.contains(&format!("spooky redrive {slot}\n")), "{text}");
-    let record = yard.table().read(&id(slot)).await.unwrap().unwrap();
+    let record = fixture.table().read(&id(slot)).await.unwrap().unwrap();
     assert_eq!(record.ledger, posts_table::Ledger::Armed);
 }
 
 #[tokio::test]
-async fn items_that_cannot_be_read_do_not_keep_the_rest_and_are_named() {
-    let (yard, deployed) = open_yard().await;
-    yard.no_digest(deployed, 10).await;
+async fn unreadable_items_do_not_stop_the_others_and_are_named() {
+    let (fixture, deployed) = open_fixture().await;
+    fixture.no_digest(deployed, 10).await;
     let due = new_york(deployed, 1, 6);
     let broken = post(new_york(deployed, 2, 6));
     for (pk, sk) in [
@@ -290,10 +296,14 @@ async fn items_that_cannot_be_read_do_not_keep_the_rest_and_are_named() {
         (id(&broken).partition_key().as_str(), "slot#1"),
         ("#notices", "pending#x"),
     ] {
-        yard.put_item(&[("pk", text(pk)), ("sk", text(sk)), ("ledger", text("?"))])
+        fixture
+            .put_item(&[("pk", text(pk)), ("sk", text(sk)), ("ledger", text("?"))])
             .await;
     }
-    let error = yard.look_at(new_york(deployed, 2, 12)).await.unwrap_err();
+    let error = fixture
+        .look_at(new_york(deployed, 2, 12))
+        .await
+        .unwrap_err();
     let message = error.to_string();
     assert_eq!(<&str>::from(&error), "Incomplete");
     for part in [
@@ -305,19 +315,19 @@ async fn items_that_cannot_be_read_do_not_keep_the_rest_and_are_named() {
         assert!(message.contains(part), "{part}: {message}");
     }
     assert_eq!(
-        yard.subjects().await,
+        fixture.subjects().await,
         [format!("{} has not started", post(due))]
     );
 }
 
 #[tokio::test]
-async fn the_digest_comes_once_a_day_from_nine_on_and_names_what_can_still_be_redriven() {
-    let (yard, deployed) = open_yard().await;
+async fn the_digest_is_sent_once_a_day_from_nine_on_and_lists_redrivable_failures() {
+    let (fixture, deployed) = open_fixture().await;
     let slot = post(new_york(deployed, 1, 6));
-    yard.failed_run(&slot).await;
+    fixture.failed_run(&slot).await;
     let ended = post(new_york(deployed, 2, 6));
-    yard.claim(&ended, "arn").await;
-    yard.end(&ended, "arn", Outcome::Posted).await;
+    fixture.claim(&ended, "arn").await;
+    fixture.end(&ended, "arn", Outcome::Posted).await;
     // One that failed before it could claim its slot.
     let unclaimed = new_york(deployed, 3, 6);
     let failure = json!({
@@ -325,7 +335,7 @@ async fn the_digest_comes_once_a_day_from_nine_on_and_names_what_can_still_be_re
     });
     let gone = "arn:aws:states:us-east-1:1:execution:x:gone";
     let details = json!({"execution": gone, "failure": failure});
-    let line = yard.table();
+    let line = fixture.table();
     line.audit(
         &id(&post(unclaimed)),
         unclaimed,
@@ -335,81 +345,83 @@ async fn the_digest_comes_once_a_day_from_nine_on_and_names_what_can_still_be_re
     .await
     .unwrap();
     let digests = async || {
-        let mails = yard.mails().await;
+        let mails = fixture.mails().await;
         mails
             .into_iter()
             .filter(|mail| mail.body_text.contains("notice \"digest\""))
             .collect::<Vec<_>>()
     };
-    yard.look_at(new_york(deployed, 3, 8)).await.unwrap();
+    fixture.look_at(new_york(deployed, 3, 8)).await.unwrap();
     assert!(digests().await.is_empty());
     let nine = new_york(deployed, 3, 9);
-    let (one, other) = tokio::join!(yard.look_at(nine), yard.look_at(nine));
+    let (one, other) = tokio::join!(fixture.look_at(nine), fixture.look_at(nine));
     one.unwrap();
     other.unwrap();
-    yard.look_at(nine + hours(3)).await.unwrap();
+    fixture.look_at(nine + hours(3)).await.unwrap();
     let sent = digests().await;
     assert_eq!(sent.len(), 1, "{sent:?}");
     let mail = &sent[0].body_text;
     for part in [
-        format!("{slot} (ABORTED): it failed, and nobody has redriven it"),
+        format!("{slot} (ABORTED): it failed, and was not redriven"),
         format!("spooky redrive {slot}\n"),
         format!("{} (BotFilesInvalid)", post(unclaimed)),
         format!("spooky redrive {gone}\n"),
-        // Nobody is there in this test.
+        // Nothing listens there in this test.
         "X credentials of spooky-days: the secret daily-post-test/spooky-days/x-credentials has no value".to_owned(),
     ] {
         assert!(mail.contains(&part), "{part}: {mail}");
     }
     assert!(!mail.contains(&ended), "{mail}");
     // Told as failures each, too, and no more than once.
-    let failures = yard.subjects().await;
+    let failures = fixture.subjects().await;
     let failed = failures
         .iter()
         .filter(|subject| subject.contains(" failed"));
     assert_eq!(failed.count(), 2, "{failures:?}");
     // Each day again, until it cannot be redriven any more.
-    yard.look_at(new_york(deployed, 4, 10)).await.unwrap();
+    fixture.look_at(new_york(deployed, 4, 10)).await.unwrap();
     assert!(digests().await[1].body_text.contains(&slot));
-    yard.look_at(new_york(deployed, 15, 10)).await.unwrap();
+    fixture.look_at(new_york(deployed, 15, 10)).await.unwrap();
     assert!(!digests().await[2].body_text.contains(&slot));
 }
 
 #[tokio::test]
-async fn a_digest_that_could_not_be_written_is_written_by_the_next_run() {
-    let (mut yard, deployed) = open_yard().await;
+async fn a_digest_that_failed_is_sent_by_the_next_run() {
+    let (mut fixture, deployed) = open_fixture().await;
     let day = new_york(deployed, 0, 9) + hours(24);
-    yard.claim(&post(day), "arn").await;
-    yard.end(&post(day), "arn", Outcome::Posted).await;
+    fixture.claim(&post(day), "arn").await;
+    fixture.end(&post(day), "arn", Outcome::Posted).await;
     let broken = MockServer::start().await;
     Mock::given(any())
         .respond_with(ResponseTemplate::new(503))
         .mount(&broken)
         .await;
-    let real = yard.clients.clone();
-    yard.clients.ses = aws_sdk_sesv2::Client::new(&yard.at(&broken.uri()));
-    let error = yard.look_at(day).await.unwrap_err();
+    let real = fixture.clients.clone();
+    fixture.clients.ses = aws_sdk_sesv2::Client::new(&fixture.at(&broken.uri()));
+    let error = fixture.look_at(day).await.unwrap_err();
     assert!(error.to_string().contains("digest/spooky-days"), "{error}");
-    yard.clients = real;
-    yard.look_at(day + SignedDuration::from_mins(15))
+    fixture.clients = real;
+    fixture
+        .look_at(day + SignedDuration::from_mins(15))
         .await
         .unwrap();
-    yard.look_at(day + SignedDuration::from_mins(30))
+    fixture
+        .look_at(day + SignedDuration::from_mins(30))
         .await
         .unwrap();
-    let mails = yard.mails().await;
+    let mails = fixture.mails().await;
     assert_eq!(mails.len(), 1, "{mails:?}");
     assert!(mails[0].body_text.contains("notice \"digest\""));
 }
 
 #[tokio::test]
-async fn a_bot_whose_file_cannot_be_read_is_told_to_those_who_are_there_for_that() {
-    let (yard, deployed) = open_yard().await;
-    yard.put("spooky-days/bot.toml", "broken").await;
+async fn the_failures_of_a_bot_with_an_unreadable_file_go_to_the_alert_addresses() {
+    let (fixture, deployed) = open_fixture().await;
+    fixture.put("spooky-days/bot.toml", "broken").await;
     // Without the file the zone is UTC: noon in New York is after nine there, too.
     let noon = new_york(deployed, 2, 12);
-    let _: Value = json!(yard.look_at(noon).await.unwrap());
-    let mails = yard.mails().await;
+    let _: Value = json!(fixture.look_at(noon).await.unwrap());
+    let mails = fixture.mails().await;
     assert!(mails.iter().all(|mail| mail.to == [ALERTS]), "{mails:?}");
     let digest = mails.last().unwrap();
     assert!(

@@ -1,4 +1,4 @@
-//! The function with bots, approvals, runs and providers of its own.
+//! The function with separate bots, approvals, runs and providers.
 
 use std::collections::HashMap;
 
@@ -33,8 +33,8 @@ pub const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 pub const DEADLINE: i64 = 4 * 60 * 60;
 pub const REMINDER: i64 = 3 * 60 * 60;
 
-/// The function with bots, and what it looks after.
-pub struct Yard {
+/// The function with bots.
+pub struct Fixture {
     pub account: Account,
     pub aws: SdkConfig,
     pub dynamodb: aws_sdk_dynamodb::Client,
@@ -42,8 +42,8 @@ pub struct Yard {
     pub config: Config,
 }
 
-impl Yard {
-    pub async fn new() -> Yard {
+impl Fixture {
+    pub async fn new() -> Fixture {
         let account = Emulator::shared().await.account();
         account.create_table("posts").await.unwrap();
         let aws = account.sdk_config().await;
@@ -54,36 +54,38 @@ impl Yard {
             review_base_url: BASE.to_owned(),
             mail_from: FROM.to_owned(),
             alert_to: vec![ALERTS.to_owned()],
-            // Nobody is there, unless a test says who.
+            // Nothing listens there, unless a test sets another address.
             secrets_prefix: "daily-post-test".to_owned(),
             x_api_base_url: "http://127.0.0.1:9".to_owned(),
             openai_secret_arn: "openai".to_owned(),
             openai_base_url: "http://127.0.0.1:9/v1".to_owned(),
         };
-        let yard = Yard {
+        let fixture = Fixture {
             clients: Clients::new(&aws, &config),
             dynamodb: aws_sdk_dynamodb::Client::new(&aws),
             account,
             aws,
             config,
         };
-        let bucket = yard.clients.s3.create_bucket();
-        let bucket = bucket.bucket(&yard.config.bot_files_bucket);
+        let bucket = fixture.clients.s3.create_bucket();
+        let bucket = bucket.bucket(&fixture.config.bot_files_bucket);
         bucket.send().await.unwrap();
-        let bucket = yard.clients.s3.put_bucket_versioning();
+        let bucket = fixture.clients.s3.put_bucket_versioning();
         let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled);
         let bucket = bucket
-            .bucket(&yard.config.bot_files_bucket)
+            .bucket(&fixture.config.bot_files_bucket)
             .versioning_configuration(versioning.build());
         bucket.send().await.unwrap();
-        yard.put_file("spooky-days/bot.toml").await;
-        yard.put("spooky-days/calendar.toml", CALENDAR_TOML).await;
-        let verify = yard.clients.ses.create_email_identity();
+        fixture.put_file("spooky-days/bot.toml").await;
+        fixture
+            .put("spooky-days/calendar.toml", CALENDAR_TOML)
+            .await;
+        let verify = fixture.clients.ses.create_email_identity();
         verify.email_identity(FROM).send().await.unwrap();
-        let secret = yard.clients.secrets.create_secret().name("review");
+        let secret = fixture.clients.secrets.create_secret().name("review");
         let secret = secret.secret_string(json!({"current": KEY}).to_string());
         secret.send().await.unwrap();
-        yard
+        fixture
     }
 
     /// Deploys the shipped `bot.toml` as a file, and has the digests of the days of these tests done.
@@ -210,7 +212,7 @@ impl Yard {
         )
     }
 
-    /// A decision that nobody delivered.
+    /// An undelivered decision.
     pub async fn decide(&self, post: &str, seconds: i64) -> Decision {
         let decision = Decision {
             by: OWNER.to_owned(),
