@@ -506,7 +506,7 @@ async fn a_decision_that_step_functions_did_not_receive_is_delivered_by_the_next
         let error = watchdog(&clients, &fixture.config, at(DEADLINE), Input::default()).await;
         let error = error.unwrap_err();
         assert_eq!(<&str>::from(&error), "Incomplete");
-        assert!(error.to_string().contains("take the decision"), "{error}");
+        assert!(error.to_string().contains("accept the decision"), "{error}");
         let items = fixture.everything().await;
         let token = items.iter().find_map(|item| item.get("taskToken")).unwrap();
         assert!(

@@ -309,7 +309,7 @@ async fn a_failing_probe_is_in_the_digest_and_healthy_probes_are_not() {
         text.contains("X credentials of spooky-days: X returned 401"),
         "{text}"
     );
-    assert!(text.contains("put keys that are accepted"), "{text}");
+    assert!(text.contains("store valid keys"), "{text}");
     for planted in PLANTED {
         assert!(!text.contains(planted), "{text}");
     }

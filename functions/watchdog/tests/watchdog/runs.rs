@@ -362,7 +362,7 @@ async fn the_digest_is_sent_once_a_day_from_nine_on_and_lists_redrivable_failure
     assert_eq!(sent.len(), 1, "{sent:?}");
     let mail = &sent[0].body_text;
     for part in [
-        format!("{slot} (ABORTED): it failed, and was not redriven"),
+        format!("{slot} (ABORTED): it failed and was not redriven"),
         format!("spooky redrive {slot}\n"),
         format!("{} (BotFilesInvalid)", post(unclaimed)),
         format!("spooky redrive {gone}\n"),
