@@ -5,7 +5,7 @@ use clap::Args;
 use deployment::operations::slot_summary;
 use jiff::Timestamp;
 use post::PostId;
-use posts_table::Change;
+use posts_table::SlotChange;
 use serde_json::json;
 
 use crate::{
@@ -34,7 +34,7 @@ impl AllowLate {
         let change = deployment
             .table
             .allow_late(post, &operator, Timestamp::now());
-        if let Change::Refused(current) = change.await? {
+        if let SlotChange::Refused(current) = change.await? {
             let why = match current.as_deref() {
                 Some(record) if record.outcome.is_some() || record.not_after.is_some() => {
                     slot_summary(Some(record))

@@ -5,7 +5,7 @@ use clap::Args;
 use deployment::operations::slot_summary;
 use jiff::Timestamp;
 use post::PostId;
-use posts_table::Change;
+use posts_table::SlotChange;
 use serde_json::json;
 
 use crate::{
@@ -35,7 +35,7 @@ impl Attach {
             .table
             .attach(post, &self.tweet, &operator, Timestamp::now())
             .await?;
-        if let Change::Refused(current) = change {
+        if let SlotChange::Refused(current) = change {
             bail!(
                 "nothing was attached: {post} {}",
                 slot_summary(current.as_deref())

@@ -5,7 +5,7 @@ use approvals::{ApprovalState, Clients, DecisionOutcome, DecisionRequest, TextPr
 use clap::Args;
 use jiff::Timestamp;
 use post::PostId;
-use posts_table::{Approval, Decision, POLICY};
+use posts_table::{ApprovalItem, Decision, POLICY};
 use serde_json::json;
 
 use crate::{target::Target, terminal::print};
@@ -28,7 +28,7 @@ impl DecisionArgs {
     pub(crate) async fn decide(
         self,
         target: &Target,
-        answer: impl FnOnce(&Approval) -> DecisionRequest,
+        answer: impl FnOnce(&ApprovalItem) -> DecisionRequest,
     ) -> anyhow::Result<()> {
         let by = self.by.trim();
         ensure!(

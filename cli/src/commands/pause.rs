@@ -40,7 +40,7 @@ impl Pause {
         deployment.ensure_bot(bot).await?;
         deployment
             .table
-            .pause(bot, self.until, &operator, now)
+            .set_pause(bot, self.until, &operator, now)
             .await?;
         print_status(&deployment, bot, self.operator.json, now).await
     }

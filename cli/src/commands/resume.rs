@@ -27,7 +27,7 @@ impl Resume {
         let now = Timestamp::now();
         deployment.ensure_bot(bot).await?;
         ensure!(
-            deployment.table.resume(bot, &operator, now).await?,
+            deployment.table.lift_pause(bot, &operator, now).await?,
             "{bot} is not paused"
         );
         print_status(&deployment, bot, self.operator.json, now).await

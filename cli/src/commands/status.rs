@@ -4,7 +4,7 @@ use clap::Args;
 use deployment::{Deployment, operations::ledger_summary};
 use jiff::{Timestamp, tz::TimeZone};
 use post::PostId;
-use posts_table::{Override, Record, Switch};
+use posts_table::{OverrideItem, Pause, Record};
 use serde_json::{Value, json};
 
 use crate::{args::BotArg, target::Target, terminal::print};
@@ -34,8 +34,8 @@ pub(super) async fn print_status(
     json: bool,
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let switch = deployment.table.switch(bot).await?;
-    let paused = switch.filter(|switch| !switch.is_over(now));
+    let pause = deployment.table.pause(bot).await?;
+    let paused = pause.filter(|pause| !pause.is_over(now));
     let armed = deployment.table.armed(bot).await?;
     let armed: Vec<Record> = armed.into_iter().collect::<Result<_, _>>()?;
     // An override is stored for a month, and listed until its date, or the date on which it was set, is over everywhere.
@@ -54,7 +54,7 @@ pub(super) async fn print_status(
                     "post": record.post,
                     "armedAt": record.armed_at,
                     "inFlight": record.is_in_flight(now),
-                    "looks": record.looks,
+                    "looks": record.reconciliations,
                 })
             })
             .collect();
@@ -64,7 +64,7 @@ pub(super) async fn print_status(
         );
     }
     let mut lines = vec![match &paused {
-        Some(switch) => pause_summary(bot, switch)?,
+        Some(pause) => pause_summary(bot, pause)?,
         None => format!("{bot} is not paused"),
     }];
     for over in &overrides {
@@ -82,7 +82,7 @@ pub(super) async fn print_status(
 }
 
 /// An override, after the name of the post.
-fn override_summary(over: &Override) -> String {
+fn override_summary(over: &OverrideItem) -> String {
     if let Some(reason) = &over.skip {
         return format!("is skipped: {reason}");
     }
@@ -99,16 +99,16 @@ fn override_summary(over: &Override) -> String {
 }
 
 /// The pause of a bot: until when, by whom, and why.
-pub(crate) fn pause_summary(bot: &str, switch: &Switch) -> anyhow::Result<String> {
+pub(crate) fn pause_summary(bot: &str, pause: &Pause) -> anyhow::Result<String> {
     let mut line = format!("{bot} is paused");
-    if let Some(until) = switch.paused_until {
+    if let Some(until) = pause.paused_until {
         line.push_str(&format!(" until {}", Timestamp::from_second(until)?));
     }
-    if let Some(by) = &switch.by {
+    if let Some(by) = &pause.by {
         line.push_str(&format!(" by {by}"));
     }
-    if !switch.reason.is_empty() {
-        line.push_str(&format!(": {}", switch.reason));
+    if !pause.reason.is_empty() {
+        line.push_str(&format!(": {}", pause.reason));
     }
     Ok(line)
 }

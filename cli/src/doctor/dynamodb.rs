@@ -35,7 +35,7 @@ pub(super) async fn posts(
     now: Timestamp,
 ) -> anyhow::Result<Vec<Check>> {
     let what = "pause flag";
-    let pause = deployment.table.switch(bot).await?;
+    let pause = deployment.table.pause(bot).await?;
     let pause_check = match pause.filter(|pause| !pause.is_over(now)) {
         Some(pause) => Check::warn(what, pause_summary(bot, &pause)?, "`spooky resume`"),
         None => Check::ok(what, format!("{bot} is not paused")),

@@ -278,7 +278,14 @@ impl Lane<'_> {
         let commands = match cell.mend {
             Mend::Nothing => return Ok(()),
             Mend::Watchdog => {
-                for pending in self.machine.cloud.table.pending_notices().await.unwrap() {
+                for pending in self
+                    .machine
+                    .cloud
+                    .table
+                    .pending_notifications()
+                    .await
+                    .unwrap()
+                {
                     let event = pending.unwrap().event;
                     self.end_lease("#notices", &format!("pending#{event}"))
                         .await;

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use local_cloud::Emulator;
 use local_cloud::TABLE;
 use post::{Outcome, PostId};
-use posts_table::{Approval, Ledger, Micros, Provider, Record};
+use posts_table::{ApprovalItem, Ledger, Micros, Provider, Record};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -181,7 +181,8 @@ impl Slot<'_> {
             let table = &self.lane.machine.cloud.table;
             let approvals = table.approvals(&self.post).await.unwrap();
             // A watchdog that was killed has left this to the next one.
-            let decided = |one: &&Approval| one.decision.is_some() && one.delivered_at.is_none();
+            let decided =
+                |one: &&ApprovalItem| one.decision.is_some() && one.delivered_at.is_none();
             if approvals.iter().any(|one| decided(&one)) {
                 let _ = self.lane.machine.cloud.run_watchdog().await;
             }
@@ -250,7 +251,7 @@ impl Slot<'_> {
                 .iter()
                 .any(|key| record.media_keys.contains(key))
         });
-        let in_doubt = record.ledger == Ledger::Armed && record.looks >= 6;
+        let in_doubt = record.ledger == Ledger::Armed && record.reconciliations >= 6;
         if let (true, Some(tweet)) = (in_doubt || record.ledger == Ledger::Rejected, there) {
             self.typed("attach", &["attach", &post, &tweet.id]).await;
         } else if in_doubt {

@@ -5,7 +5,7 @@ use deployment::{EndedExecution, ad_hoc};
 use jiff::{SignedDuration, Timestamp};
 use local_cloud::TABLE;
 use post::Outcome;
-use posts_table::{Approval, Decision, Ledger, Verdict};
+use posts_table::{ApprovalItem, Decision, Ledger, Verdict};
 use serde_json::Value;
 
 pub use crate::visit::{Page, link};
@@ -35,7 +35,7 @@ impl Waiting {
     }
 
     /// The approval of a round, once the state machine waits for it.
-    pub async fn waits(&self, round: u32) -> Approval {
+    pub async fn waits(&self, round: u32) -> ApprovalItem {
         until(&format!("the wait in round {round}"), async || {
             let approval = self.approval(round).await?;
             approval.task_token.is_some().then_some(approval)
@@ -43,7 +43,7 @@ impl Waiting {
         .await
     }
 
-    pub async fn approval(&self, round: u32) -> Option<Approval> {
+    pub async fn approval(&self, round: u32) -> Option<ApprovalItem> {
         let table = &self.machine.cloud.table;
         table.approval(&post(DATE, 1), round).await.unwrap()
     }

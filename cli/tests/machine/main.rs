@@ -425,7 +425,7 @@ async fn a_tweet_that_never_shows_ends_unconfirmed_and_is_not_sent_again() {
     assert_eq!(machine.x.tweets().len(), 1);
     let record = machine.failed_record("2026-10-30").await;
     assert_eq!(record.ledger, Ledger::Armed);
-    assert_eq!(record.looks, posts_table::MAX_RECONCILIATIONS);
+    assert_eq!(record.reconciliations, posts_table::MAX_RECONCILIATIONS);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lambda_function::{AwsError, aws_error};
 use post::PostId;
 use post_text::{check_alt_text, check_caption};
-use posts_table::{Approval, Decide, Decision, OnTimeout, POLICY, Table, Verdict, content_hash};
+use posts_table::{ApprovalItem, Decide, Decision, OnExpiry, POLICY, Table, Verdict, content_hash};
 use secrecy::ExposeSecret;
 
 /// The longest note and the longest reason, in characters.
@@ -104,7 +104,7 @@ pub async fn approval_state(
     clients: &Clients,
     now: Timestamp,
     post: &PostId,
-    approval: &Approval,
+    approval: &ApprovalItem,
 ) -> Result<ApprovalState, Error> {
     if let Some(decision) = &approval.decision {
         return Ok(ApprovalState::Decided(decision.clone()));
@@ -127,7 +127,7 @@ pub async fn decide(
     clients: &Clients,
     now: Timestamp,
     post: &PostId,
-    approval: &Approval,
+    approval: &ApprovalItem,
     shown_hash: &str,
     by: &str,
     answer: &DecisionRequest,
@@ -195,7 +195,7 @@ pub async fn settle_and_deliver(
     clients: &Clients,
     now: Timestamp,
     post: &PostId,
-    approval: &Approval,
+    approval: &ApprovalItem,
 ) -> Result<ApprovalProgress, Error> {
     let Some(decided) = settle(&clients.table, now, post, approval).await? else {
         return Ok(ApprovalProgress::Waiting);
@@ -214,8 +214,8 @@ pub async fn settle(
     table: &Table,
     now: Timestamp,
     post: &PostId,
-    approval: &Approval,
-) -> Result<Option<Approval>, posts_table::Error> {
+    approval: &ApprovalItem,
+) -> Result<Option<ApprovalItem>, posts_table::Error> {
     if approval.decision.is_some() {
         return Ok(Some(approval.clone()));
     }
@@ -223,8 +223,8 @@ pub async fn settle(
         return Ok(None);
     }
     let verdict = match approval.on_timeout {
-        OnTimeout::Skip => Verdict::Expired,
-        OnTimeout::Post => Verdict::Approved {
+        OnExpiry::Skip => Verdict::Expired,
+        OnExpiry::Post => Verdict::Approved {
             caption: approval.caption.clone(),
             alt_text: approval.alt_text.clone(),
             hash: approval.presented_hash.clone(),
@@ -256,7 +256,7 @@ async fn deliver(
     clients: &Clients,
     now: Timestamp,
     post: &PostId,
-    approval: &Approval,
+    approval: &ApprovalItem,
 ) -> Result<bool, Error> {
     let Some(decision) = &approval.decision else {
         return Ok(false);
@@ -323,7 +323,7 @@ async fn ended(clients: &Clients, post: &PostId) -> Result<Option<String>, Error
     }
 }
 
-fn verdict(approval: &Approval, answer: &DecisionRequest) -> Result<Verdict, TextProblems> {
+fn verdict(approval: &ApprovalItem, answer: &DecisionRequest) -> Result<Verdict, TextProblems> {
     let mut problems = TextProblems::default();
     let too_long = |text: &str| {
         let length = text.chars().count();

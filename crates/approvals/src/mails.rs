@@ -5,7 +5,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use maud::{DOCTYPE, html};
 use notifications::mail::Mail;
 use post::PostId;
-use posts_table::{Approval, OnTimeout};
+use posts_table::{ApprovalItem, OnExpiry};
 
 /// How long after the deadline a link still shows the outcome, in seconds.
 const SHOWS_OUTCOME_FOR: i64 = 7 * 24 * 60 * 60;
@@ -15,7 +15,7 @@ pub fn review_url(
     keys: &Keys,
     base_url: &str,
     post: &PostId,
-    approval: &Approval,
+    approval: &ApprovalItem,
     approver: usize,
 ) -> String {
     address(
@@ -34,7 +34,7 @@ pub fn mail(
     keys: &Keys,
     base_url: &str,
     post: &PostId,
-    approval: &Approval,
+    approval: &ApprovalItem,
     approver: usize,
     is_reminder: bool,
 ) -> Mail {
@@ -57,8 +57,8 @@ pub fn mail(
     let closes = Timestamp::from_second(approval.closes_at)
         .map_or_else(|_| "never".to_owned(), |at| format_time(at, &zone));
     let on_timeout = match approval.on_timeout {
-        OnTimeout::Skip => "Without a decision by then, nothing is posted.",
-        OnTimeout::Post => "Without a decision by then, it is posted as shown.",
+        OnExpiry::Skip => "Without a decision by then, nothing is posted.",
+        OnExpiry::Post => "Without a decision by then, it is posted as shown.",
     };
     let round = match approval.round {
         1 => String::new(),
@@ -125,7 +125,7 @@ fn address(
     purpose: Purpose,
     page: &str,
     post: &PostId,
-    approval: &Approval,
+    approval: &ApprovalItem,
     approver: usize,
 ) -> String {
     let link = Link {

@@ -5,7 +5,7 @@ use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types:
 use jiff::Timestamp;
 use lambda_function::aws_error;
 use post::PostId;
-use posts_table::{Change, Operator, Record};
+use posts_table::{Operator, Record, SlotChange};
 use serde_json::{Value, json};
 
 use crate::{Deployment, ad_hoc, aws_context};
@@ -285,8 +285,8 @@ impl Deployment {
             .hand_over(post, &held.execution, to, operator, now)
             .await?;
         match handed {
-            Change::Made => Ok(()),
-            Change::Refused(_) => bail!("another operator redrives {post} at the same time"),
+            SlotChange::Made => Ok(()),
+            SlotChange::Refused(_) => bail!("another operator redrives {post} at the same time"),
         }
     }
 
@@ -316,7 +316,7 @@ impl Deployment {
             .table
             .take_over(post, old, &approvals, &execution, operator, now)
             .await?;
-        if let Change::Refused(_) = taken {
+        if let SlotChange::Refused(_) = taken {
             bail!("{post} changed at the same time; type `spooky show {post}`");
         }
         self.start_named(&self.state_machine_arn, &name, &input.to_string())

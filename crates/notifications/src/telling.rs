@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use post::{AuditEvent, PostId};
-use posts_table::{Error, Pending, Table};
+use posts_table::{Error, PendingNotification, Table};
 use serde_json::json;
 
 use crate::{Audience, Notice};
@@ -59,7 +59,7 @@ impl Teller {
             return Ok(Told::Unwanted);
         }
         let notice = audience.addressed(notice).typed_for(self.env.as_deref());
-        let pending = Pending {
+        let pending = PendingNotification {
             event: event.to_owned(),
             to: audience.to(),
             notice: json!(notice),
@@ -67,11 +67,19 @@ impl Teller {
             tries: 0,
         };
         let lease_ends = lease_ends(now);
-        if self.table.take_on(&pending, now, lease_ends).await? {
+        if self
+            .table
+            .start_notification(&pending, now, lease_ends)
+            .await?
+        {
             return self.send(&pending, now).await;
         }
         // An earlier entry may have been interrupted.
-        match self.table.lease_notice(event, now, lease_ends).await? {
+        match self
+            .table
+            .lease_notification(event, now, lease_ends)
+            .await?
+        {
             Some(pending) => self.send(&pending, now).await,
             None => Ok(Told::Before),
         }
@@ -80,10 +88,10 @@ impl Teller {
     /// Sends what is pending and what nobody is sending.
     pub async fn send_pending(&self, now: Timestamp) -> Result<Sent, Error> {
         let mut sent = Sent::default();
-        for pending in self.table.pending_notices().await? {
+        for pending in self.table.pending_notifications().await? {
             let told = async {
                 let event = pending?.event;
-                let leased = self.table.lease_notice(&event, now, lease_ends(now));
+                let leased = self.table.lease_notification(&event, now, lease_ends(now));
                 match leased.await? {
                     Some(pending) => self.send(&pending, now).await,
                     None => Ok(Told::Before),
@@ -99,7 +107,7 @@ impl Teller {
         Ok(sent)
     }
 
-    async fn send(&self, pending: &Pending, now: Timestamp) -> Result<Told, Error> {
+    async fn send(&self, pending: &PendingNotification, now: Timestamp) -> Result<Told, Error> {
         let event = &pending.event;
         let notice: Notice = match serde_json::from_value(pending.notice.clone()) {
             Ok(notice) => notice,
@@ -113,7 +121,7 @@ impl Teller {
         let mut failures = Vec::new();
         for to in &pending.to {
             match crate::mail::send(&self.ses, &self.from, to, &mail).await {
-                Ok(()) => self.table.notice_reached(event, to).await?,
+                Ok(()) => self.table.notification_reached(event, to).await?,
                 Err(error) => failures.push(error.to_string()),
             }
         }
@@ -123,7 +131,7 @@ impl Teller {
                 let details = json!({"to": pending.to, "subject": mail.subject});
                 self.table.audit(&post, now, &what, &details).await?;
             }
-            self.table.notice_is_out(event).await?;
+            self.table.finish_notification(event).await?;
             tracing::info!(event, kind = notice.kind.name(), "told");
             return Ok(Told::Now);
         }

@@ -1,20 +1,26 @@
 //! The money: what may be spent, what is reserved, and what was spent.
 //!
-//! A reservation counts before the call, at the most that the call can cost. It is settled with what the call did
-//! cost, or with all of it where nobody knows. So what is committed is never less than what was spent.
+//! A reservation counts before the call, at the most that the call can cost. It is settled with the real cost, or with
+//! all of it if the cost is unknown. So what is committed is never less than what was spent.
 
-use std::{collections::HashMap, fmt};
+use std::fmt;
 
-use aws_sdk_dynamodb::{
-    error::BuildError,
-    operation::transact_write_items::TransactWriteItemsError,
-    types::{AttributeValue, Delete, Put, TransactWriteItem, Update},
-};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update, builders::UpdateBuilder};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use post::{InvalidPostId, PostId};
+use post::PostId;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Table, failed, key, number, only_real, operate::open, settings, text};
+use crate::{
+    Error, Table,
+    item::{
+        Item, attempt_key, from_item, key, number, open, reservation_key, settings, sort_key, text,
+        to_item,
+    },
+    operator::only_real,
+};
+
+/// How often a reservation is attempted: all slots of a bot write to the items of its day and its month.
+const ATTEMPTS: u32 = 20;
 
 /// An amount of money, in millionths of a US dollar.
 #[derive(
@@ -24,9 +30,9 @@ use crate::{Error, Table, failed, key, number, only_real, operate::open, setting
 pub struct Micros(pub i64);
 
 impl Micros {
-    /// An amount in US dollars, rounded up; what is no amount is nothing.
+    /// An amount in US dollars, rounded up; not a number is nothing.
     pub fn from_usd(usd: f64) -> Micros {
-        // As far as an amount goes that anybody pays, a float is exact enough to be rounded up.
+        // For amounts of this size, a float is exact enough to be rounded up.
         Micros((usd * 1_000_000.0 - 1e-6).ceil() as i64)
     }
 
@@ -37,7 +43,7 @@ impl Micros {
 }
 
 impl fmt::Display for Micros {
-    /// Such as `$1.05`, with as many digits as it takes.
+    /// Such as `$1.05`, with as many digits as are needed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = format!("{:06}", self.0.unsigned_abs() % 1_000_000);
         let digits = digits.trim_end_matches('0');
@@ -54,16 +60,16 @@ impl fmt::Display for Micros {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Caps {
-    /// On one of its local days.
+    /// On a local day.
     #[serde(rename = "perDayMicros")]
     pub per_day: Micros,
-    /// In one of its local months.
+    /// In a local month.
     #[serde(rename = "perMonthMicros")]
     pub per_month: Micros,
 }
 
 impl Default for Caps {
-    /// What a bot has that says nothing: a dollar a day, ten a month.
+    /// The caps of a bot that sets none: a dollar a day, ten a month.
     fn default() -> Caps {
         Caps {
             per_day: Micros(1_000_000),
@@ -72,7 +78,7 @@ impl Default for Caps {
     }
 }
 
-/// Who is paid.
+/// A provider that is paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
@@ -91,17 +97,17 @@ impl Provider {
     }
 }
 
-/// Money that is reserved for one call, and nothing of it settled.
+/// Money that is reserved for one call and not settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reservation {
     /// The post, `bot/date/slot`.
     pub post: String,
-    /// Its name, which no other call of the bot has.
+    /// Its name, unique among the calls of the bot.
     pub id: String,
     /// Which picture of the post, from 1.
     pub round: u32,
-    /// The bot's local date on which it was made, to which the money counts.
+    /// The bot's local date on which it was made, to which the money is counted.
     pub date: Date,
     /// The most that the call can cost.
     pub micros: Micros,
@@ -109,39 +115,39 @@ pub struct Reservation {
     pub at: Timestamp,
 }
 
-/// The answer to a try to reserve.
+/// The answer to an attempt to reserve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reserved {
     /// The call may be made.
     Yes(Reservation),
-    /// It would go over a cap, which says so in words.
+    /// It could exceed a cap; with the amounts, for people.
     OverBudget(String),
 }
 
-/// How a call ended that money was reserved for.
+/// How a call ended for which money was reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Settlement {
     /// It cost this much.
     Spent,
-    /// Surely nothing was paid.
+    /// It certainly cost nothing.
     Released,
-    /// Nobody knows, so all of it counts.
+    /// Its cost is unknown, so all of the reservation counts.
     Unknown,
 }
 
-/// A call that was settled.
+/// A paid call that was settled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
-    /// Who was paid.
+    /// The provider that was paid.
     pub provider: Provider,
-    /// What had been reserved; absent where nothing was.
+    /// The reservation, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reservation: Option<Reservation>,
     /// How it was settled.
     pub settlement: Settlement,
-    /// What counts.
+    /// The amount that counts.
     pub micros: Micros,
     /// When it was settled.
     pub settled_at: Timestamp,
@@ -151,29 +157,37 @@ pub struct Attempt {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Spending {
-    /// What counts against the cap: all of the below.
+    /// What counts against the cap: all of the amounts below.
     pub committed: Micros,
-    /// Settled, to OpenAI.
+    /// Paid to OpenAI.
     pub openai: Micros,
-    /// Settled, to X.
+    /// Paid to X.
     pub x: Micros,
-    /// Reserved, and not settled yet.
+    /// Reserved and not settled.
     pub reserved: Micros,
 }
 
 /// The spending of a month.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Month {
-    /// Of all its days.
+    /// All of its days.
     pub total: Spending,
-    /// The days on which anything was reserved or spent, in order.
+    /// The days with reservations or spending, in order.
     pub days: Vec<(Date, Spending)>,
 }
 
+impl Reservation {
+    fn post_id(&self) -> Result<PostId, Error> {
+        self.post
+            .parse()
+            .map_err(|e| Error::InvalidPost("of a reservation", e))
+    }
+}
+
 impl Table {
-    /// Reserves the most that a call can cost, if that stays within the caps at this very moment. `id` is a name that
-    /// no other call has, and the local date in `zone` is the day that it counts to.
-    #[expect(clippy::too_many_arguments, reason = "all of it is written down")]
+    /// Reserves the most that a call can cost, if that stays within the caps in the same transaction. `id` is a name
+    /// that no other call has. The money counts to the local date in `zone`.
+    #[expect(clippy::too_many_arguments, reason = "all of it is stored")]
     pub async fn reserve(
         &self,
         post: &PostId,
@@ -186,7 +200,6 @@ impl Table {
     ) -> Result<Reserved, Error> {
         let doing = "reserve money";
         only_real(post, doing)?;
-        let build = |e: BuildError| Error::Refused(doing, e.to_string());
         let reservation = Reservation {
             post: post.to_string(),
             id: id.to_owned(),
@@ -195,80 +208,30 @@ impl Table {
             micros,
             at: now,
         };
-        let mut items = Vec::new();
-        for (sk, cap) in [
-            (day_key(reservation.date), caps.per_day),
-            (month_key(reservation.date), caps.per_month),
-        ] {
-            // A cap that is smaller than the amount has no room, not even on a day without an item.
-            let update = Update::builder()
-                .table_name(&self.name)
-                .set_key(Some(key(settings(&post.bot), sk)))
-                .update_expression("ADD committed :amount, reserved :amount")
-                .condition_expression(if micros <= cap {
-                    "attribute_not_exists(committed) OR committed <= :room"
-                } else {
-                    "committed < :room AND committed > :room"
-                })
-                .expression_attribute_values(":amount", number(micros.0))
-                .expression_attribute_values(":room", number(cap.0 - micros.0))
-                .build()
-                .map_err(build)?;
-            items.push(TransactWriteItem::builder().update(update).build());
-        }
-        let mut item: HashMap<String, AttributeValue> = serde_dynamo::to_item(&reservation)
-            .map_err(|e| Error::Unreadable(post.to_string(), e))?;
-        item.extend(reservation_key(&post.bot, id));
         let put = Put::builder()
-            .table_name(&self.name)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .build()
-            .map_err(build)?;
-        items.push(TransactWriteItem::builder().put(put).build());
-
-        // Of two transactions on one item at the same moment one is cancelled, whatever its conditions say.
-        for _ in 0..20 {
-            let written = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(items.clone()))
-                .send()
-                .await;
-            let Err(error) = written else {
-                return Ok(Reserved::Yes(reservation));
-            };
-            let codes: Vec<Option<&str>> = match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
-                    .cancellation_reasons()
-                    .iter()
-                    .map(|reason| reason.code())
-                    .collect(),
-                _ => return Err(failed(doing, error)),
-            };
-            let refused = |place: usize| codes.get(place) == Some(&Some("ConditionalCheckFailed"));
-            if refused(0) || refused(1) {
-                let month = self.spending(&post.bot, reservation.date).await?;
-                return Ok(Reserved::OverBudget(over(
-                    &reservation,
-                    &month,
-                    caps,
-                    refused(0),
-                )));
-            }
-            if refused(2) {
-                let why = format!("there is a reservation {id} already");
-                return Err(Error::Refused(doing, why));
-            }
-            if !codes.contains(&Some("TransactionConflict")) {
-                return Err(failed(doing, error));
-            }
+            .set_item(Some(to_item(&reservation, reservation_key(&post.bot, id))?))
+            .condition_expression("attribute_not_exists(pk)");
+        let [day, month] = budget_keys(&post.bot, reservation.date);
+        let items = vec![
+            self.update_in(doing, reserved_in(day, micros, caps.per_day))?,
+            self.update_in(doing, reserved_in(month, micros, caps.per_month))?,
+            self.put_in(doing, put)?,
+        ];
+        let transaction = self.transact_repeatedly(doing, ATTEMPTS, items);
+        let Some(refusal) = transaction.await? else {
+            return Ok(Reserved::Yes(reservation));
+        };
+        let day_is_full = refusal.is_of(0);
+        if !day_is_full && !refusal.is_of(1) {
+            let why = format!("a reservation {id} exists");
+            return Err(Error::NotAllowed(doing, why));
         }
-        let why = "other transactions were at the same item each time";
-        Err(Error::Unavailable(doing, why.to_owned()))
+        let month = self.spending(&post.bot, reservation.date).await?;
+        let why = over(&reservation, &month, caps, day_is_full);
+        Ok(Reserved::OverBudget(why))
     }
 
-    /// Settles a reservation with what the call cost. Returns false if it was settled before.
+    /// Settles a reservation with the cost of the call. Returns false if it was settled before.
     pub async fn settle(
         &self,
         reservation: &Reservation,
@@ -277,34 +240,24 @@ impl Table {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let doing = "settle a reservation";
-        let build = |e: BuildError| Error::Refused(doing, e.to_string());
-        let post: PostId = reservation
-            .post
-            .parse()
-            .map_err(|e: InvalidPostId| Error::Refused(doing, e.to_string()))?;
+        let post = reservation.post_id()?;
         let cost = match settlement {
             Settlement::Spent => cost,
             Settlement::Released => Micros(0),
             Settlement::Unknown => reservation.micros,
         };
         let delete = Delete::builder()
-            .table_name(&self.name)
             .set_key(Some(reservation_key(&post.bot, &reservation.id)))
-            .condition_expression("attribute_exists(pk)")
-            .build()
-            .map_err(build)?;
-        let mut items = vec![TransactWriteItem::builder().delete(delete).build()];
-        for sk in [day_key(reservation.date), month_key(reservation.date)] {
+            .condition_expression("attribute_exists(pk)");
+        let mut items = vec![self.delete_in(doing, delete)?];
+        for key in budget_keys(&post.bot, reservation.date) {
             let update = Update::builder()
-                .table_name(&self.name)
-                .set_key(Some(key(settings(&post.bot), sk)))
+                .set_key(Some(key))
                 .update_expression("ADD committed :change, openai :cost, reserved :back")
                 .expression_attribute_values(":change", number(cost.0 - reservation.micros.0))
                 .expression_attribute_values(":cost", number(cost.0))
-                .expression_attribute_values(":back", number(-reservation.micros.0))
-                .build()
-                .map_err(build)?;
-            items.push(TransactWriteItem::builder().update(update).build());
+                .expression_attribute_values(":back", number(-reservation.micros.0));
+            items.push(self.update_in(doing, update)?);
         }
         let attempt = Attempt {
             provider: Provider::OpenAi,
@@ -313,17 +266,13 @@ impl Table {
             micros: cost,
             settled_at: now,
         };
-        let put = Put::builder()
-            .table_name(&self.name)
-            .set_item(Some(attempt_item(&post, &reservation.id, &attempt)?))
-            .build()
-            .map_err(build)?;
-        items.push(TransactWriteItem::builder().put(put).build());
+        let item = attempt_item(&post, &reservation.id, &attempt)?;
+        items.push(self.put_item_in(doing, item)?);
         self.transact_patiently(doing, items).await
     }
 
-    /// Counts what was paid for something that nothing was reserved for. `id` is what was paid for: the same counts
-    /// once, and false is the answer to the second time.
+    /// Counts a cost for which nothing was reserved. `id` names what was paid for, which counts once: false is the
+    /// answer to the second time.
     pub async fn charge(
         &self,
         post: &PostId,
@@ -335,7 +284,6 @@ impl Table {
     ) -> Result<bool, Error> {
         let doing = "count a cost";
         only_real(post, doing)?;
-        let build = |e: BuildError| Error::Refused(doing, e.to_string());
         let attempt = Attempt {
             provider,
             reservation: None,
@@ -344,95 +292,61 @@ impl Table {
             settled_at: now,
         };
         let put = Put::builder()
-            .table_name(&self.name)
             .set_item(Some(attempt_item(post, id, &attempt)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .build()
-            .map_err(build)?;
-        let mut items = vec![TransactWriteItem::builder().put(put).build()];
-        for sk in [day_key(date), month_key(date)] {
+            .condition_expression("attribute_not_exists(pk)");
+        let mut items = vec![self.put_in(doing, put)?];
+        for key in budget_keys(&post.bot, date) {
             let update = Update::builder()
-                .table_name(&self.name)
-                .set_key(Some(key(settings(&post.bot), sk)))
+                .set_key(Some(key))
                 .update_expression("ADD committed :cost, #provider :cost")
                 .expression_attribute_names("#provider", provider.attribute())
-                .expression_attribute_values(":cost", number(cost.0))
-                .build()
-                .map_err(build)?;
-            items.push(TransactWriteItem::builder().update(update).build());
+                .expression_attribute_values(":cost", number(cost.0));
+            items.push(self.update_in(doing, update)?);
         }
         self.transact_patiently(doing, items).await
     }
 
-    /// The reservation with this name, if it is not settled yet.
+    /// The reservation with this name, if it is not settled.
     pub async fn reservation(&self, bot: &str, id: &str) -> Result<Option<Reservation>, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .set_key(Some(reservation_key(bot, id)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| failed("read a reservation", e))?;
-        answer
-            .item
-            .map(|item| {
-                serde_dynamo::from_item(item)
-                    .map_err(|e| Error::Unreadable(format!("{} {id}", open(bot)), e))
-            })
-            .transpose()
+        let item = self.get("read a reservation", reservation_key(bot, id));
+        item.await?.map(from_item).transpose()
     }
 
-    /// What a bot has reserved and not settled. One that cannot be read does not hide the others.
+    /// The reservations of a bot that are not settled. One that cannot be read does not hide the others.
     pub async fn reservations(&self, bot: &str) -> Result<Vec<Result<Reservation, Error>>, Error> {
-        let items = self
-            .items("read the reservations", open(bot), "reserved#")
-            .await?;
-        let read = |(sk, item)| {
-            serde_dynamo::from_item(item)
-                .map_err(|e| Error::Unreadable(format!("{} {sk}", open(bot)), e))
-        };
-        Ok(items.into_iter().map(read).collect())
+        let items = self.query("read the reservations", open(bot), "reserved#");
+        Ok(items.await?.into_iter().map(from_item).collect())
     }
 
     /// What a bot has reserved and spent in the month of a date.
     pub async fn spending(&self, bot: &str, date: Date) -> Result<Month, Error> {
-        let month_key = month_key(date);
-        let items = self
-            .items("read the spending", settings(bot), &month_key)
-            .await?;
+        let of_month = month_key(date);
+        let items = self.query("read the spending", settings(bot), &of_month);
         let mut month = Month::default();
-        for (sk, item) in items {
-            let spending: Spending = serde_dynamo::from_item(item)
-                .map_err(|e| Error::Unreadable(format!("{} {sk}", settings(bot)), e))?;
-            if sk == month_key {
-                month.total = spending;
-            } else if let Some(day) = sk.strip_prefix("budget#").and_then(|day| day.parse().ok()) {
-                month.days.push((day, spending));
+        for item in items.await? {
+            let of_day = sort_key(&item).strip_prefix("budget#").map(str::parse);
+            let is_month = sort_key(&item) == of_month;
+            let spending: Spending = from_item(item)?;
+            match of_day {
+                _ if is_month => month.total = spending,
+                Some(Ok(day)) => month.days.push((day, spending)),
+                _ => {}
             }
         }
         Ok(month)
     }
 
-    /// The settled calls of a post.
+    /// The paid calls of a post that were settled.
     pub async fn attempts(&self, post: &PostId) -> Result<Vec<Attempt>, Error> {
         let prefix = format!("{}#attempt#", post.sort_key());
-        let items = self
-            .items("read the attempts", post.partition_key(), &prefix)
-            .await?;
-        let mut attempts: Vec<Attempt> = items
-            .into_iter()
-            .map(|(sk, item)| {
-                serde_dynamo::from_item(item)
-                    .map_err(|e| Error::Unreadable(format!("{post} {sk}"), e))
-            })
-            .collect::<Result<_, Error>>()?;
+        let items = self.query("read the attempts", post.partition_key(), &prefix);
+        let attempts = items.await?.into_iter().map(from_item);
+        let mut attempts: Vec<Attempt> = attempts.collect::<Result<_, _>>()?;
         attempts.sort_by_key(|attempt| attempt.settled_at);
         Ok(attempts)
     }
 
-    /// As [`Table::transact`], for items that everybody writes to.
+    /// As [`Table::transact`], with more attempts: all slots of a bot write to these items, and the money is spent.
     async fn transact_patiently(
         &self,
         doing: &'static str,
@@ -440,16 +354,32 @@ impl Table {
     ) -> Result<bool, Error> {
         let mut tried = self.transact(doing, items.clone()).await;
         for _ in 0..3 {
-            if !matches!(&tried, Err(Error::Unavailable(..))) {
-                break;
+            match &tried {
+                Err(error) if error.is_transient() => {
+                    tried = self.transact(doing, items.clone()).await;
+                }
+                _ => break,
             }
-            tried = self.transact(doing, items.clone()).await;
         }
-        tried
+        Ok(tried?.is_none())
     }
 }
 
-/// Why there is no room for a reservation.
+/// Adds a reservation to a day or a month, if it has room for it.
+fn reserved_in(key: Item, micros: Micros, cap: Micros) -> UpdateBuilder {
+    Update::builder()
+        .set_key(Some(key))
+        .update_expression("ADD committed :amount, reserved :amount")
+        // A cap that is smaller than the amount has no room, not even on a day without an item.
+        .condition_expression(match micros <= cap {
+            true => "attribute_not_exists(committed) OR committed <= :room",
+            false => "committed < :room AND committed > :room",
+        })
+        .expression_attribute_values(":amount", number(micros.0))
+        .expression_attribute_values(":room", number(cap.0 - micros.0))
+}
+
+/// Why a reservation has no room under a cap, for people.
 fn over(reservation: &Reservation, month: &Month, caps: Caps, day_is_full: bool) -> String {
     let of_day = month
         .days
@@ -471,6 +401,11 @@ fn over(reservation: &Reservation, month: &Month, caps: Caps, day_is_full: bool)
     )
 }
 
+/// The keys of the budgets of a date: its day and its month.
+fn budget_keys(bot: &str, date: Date) -> [Item; 2] {
+    [day_key(date), month_key(date)].map(|sort_key| key(settings(bot), sort_key))
+}
+
 fn day_key(date: Date) -> String {
     format!("budget#{date}")
 }
@@ -479,22 +414,9 @@ fn month_key(date: Date) -> String {
     format!("budget#{}", date.strftime("%Y-%m"))
 }
 
-fn reservation_key(bot: &str, id: &str) -> HashMap<String, AttributeValue> {
-    key(open(bot), format!("reserved#{id}"))
-}
-
-fn attempt_item(
-    post: &PostId,
-    id: &str,
-    attempt: &Attempt,
-) -> Result<HashMap<String, AttributeValue>, Error> {
-    let mut item: HashMap<String, AttributeValue> =
-        serde_dynamo::to_item(attempt).map_err(|e| Error::Unreadable(post.to_string(), e))?;
-    item.extend(key(
-        post.partition_key(),
-        format!("{}#attempt#{id}", post.sort_key()),
-    ));
-    // For whoever reads the table by hand.
+fn attempt_item(post: &PostId, id: &str, attempt: &Attempt) -> Result<Item, Error> {
+    let mut item = to_item(attempt, attempt_key(post, id))?;
+    // For an operator who reads the table directly.
     item.insert("post".to_owned(), text(post.to_string()));
     Ok(item)
 }

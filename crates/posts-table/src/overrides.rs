@@ -1,8 +1,7 @@
-//! What an operator wants to be different on one slot to come.
+//! What an operator wants to be different on one upcoming slot.
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem,
+    ConditionCheck, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use jiff::{
     Timestamp,
@@ -11,27 +10,27 @@ use jiff::{
 };
 use post::{AuditEvent, PostId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::collections::HashMap;
+use serde_json::json;
 
 use crate::{
-    Change, Error, Operator, Table, audit_item, failed, key, number, operate::build, post_key,
-    settings, text,
+    Error, Operator, SlotChange, Table,
+    audit::Audit,
+    item::{from_item, number, override_key, record_key, settings, text, to_item},
 };
 
-/// How long an override is kept after its date and after it was set, in seconds; what came of it is in the audit trail.
+/// How long an override is kept after its date and after it was set, in seconds. The audit trail keeps what it did.
 const KEPT: i64 = 30 * 24 * 60 * 60;
 
-/// What a slot to come gets instead of what the bot's files say: nothing, or another day or other words.
+/// What an upcoming slot gets instead of what the bot's files give it: nothing, or another observance or other texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Override {
+pub struct OverrideItem {
     /// The post, `bot/date/slot`.
     pub post: String,
-    /// Why nothing is posted; a change of the texts without it.
+    /// Why nothing is posted; absent if only texts change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<String>,
-    /// The name of another day.
+    /// The name of another observance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What the picture shows.
@@ -40,136 +39,99 @@ pub struct Override {
     /// The caption.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caption: Option<String>,
-    /// Who wants it so.
+    /// The operator's name.
     pub by: String,
-    /// When they said so.
+    /// When it was set.
     pub at: Timestamp,
 }
 
-/// Nobody holds the slot, or its run has ended or failed without a post.
-const STILL_OPEN: &str = "attribute_not_exists(pk) OR ((attribute_exists(outcome) OR attribute_exists(failure)) AND ledger <> :posted AND ledger <> :armed)";
+/// No execution holds the slot, or its run has ended or failed without a post.
+const STILL_OPEN: &str = "attribute_not_exists(pk) OR \
+    ((attribute_exists(outcome) OR attribute_exists(failure)) AND ledger <> :posted AND ledger <> :armed)";
 
-impl Override {
+impl OverrideItem {
     /// The number of its slot.
     pub fn slot(&self) -> Result<u32, Error> {
         let post: PostId = self
             .post
             .parse()
-            .map_err(|e: post::InvalidPostId| Error::Refused("read an override", e.to_string()))?;
+            .map_err(|e| Error::InvalidPost("of an override", e))?;
         Ok(post.slot)
+    }
+
+    /// When DynamoDB may remove it, in seconds of the Unix epoch.
+    fn expires_at(date: Date, now: Timestamp) -> i64 {
+        let date = date
+            .to_datetime(Time::midnight())
+            .to_zoned_datetime(TimeZone::UTC);
+        let later = date.map_or(now, |date| date.timestamp().max(now));
+        later.as_second().saturating_add(KEPT)
     }
 }
 
 impl Table {
-    /// The override of a slot, read consistently.
-    pub async fn overriding(&self, post: &PostId) -> Result<Option<Override>, Error> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .set_key(Some(override_key(post)))
-            .consistent_read(true)
-            .send()
+    /// The override of a slot.
+    pub async fn overriding(&self, post: &PostId) -> Result<Option<OverrideItem>, Error> {
+        let item = self.get("read an override", override_key(post)).await?;
+        item.map(from_item).transpose()
+    }
+
+    /// The overrides of a bot, by date and slot, also of past dates until DynamoDB removes them.
+    pub async fn overrides(&self, bot: &str) -> Result<Vec<OverrideItem>, Error> {
+        self.overrides_under(bot, "override#").await
+    }
+
+    /// The overrides of all slots of a date. They are applied together: one can take the observance of another slot.
+    pub async fn overrides_on(&self, bot: &str, date: Date) -> Result<Vec<OverrideItem>, Error> {
+        self.overrides_under(bot, &format!("override#{date}#"))
             .await
-            .map_err(|e| failed("read an override", e))?;
-        answer
-            .item
-            .map(|item| {
-                serde_dynamo::from_item(item)
-                    .map_err(|e| Error::Unreadable(format!("the override of {post}"), e))
-            })
-            .transpose()
     }
 
-    /// The overrides of a bot, by date and slot; also those that are over and not yet forgotten.
-    pub async fn overrides(&self, bot: &str) -> Result<Vec<Override>, Error> {
-        self.overrides_under(bot, "override#".to_owned()).await
+    async fn overrides_under(&self, bot: &str, prefix: &str) -> Result<Vec<OverrideItem>, Error> {
+        let items = self.query("read the overrides", settings(bot), prefix);
+        items.await?.into_iter().map(from_item).collect()
     }
 
-    /// The overrides of all slots of a date: one may take the day of another, which then gets its.
-    pub async fn overrides_on(&self, bot: &str, date: Date) -> Result<Vec<Override>, Error> {
-        self.overrides_under(bot, format!("override#{date}#")).await
-    }
-
-    async fn overrides_under(&self, bot: &str, prefix: String) -> Result<Vec<Override>, Error> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", text(settings(bot)))
-            .expression_attribute_values(":prefix", text(prefix))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut overrides = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|e| failed("read the overrides", e))?;
-            let over = serde_dynamo::from_item(item)
-                .map_err(|e| Error::Unreadable(format!("an override of {bot}"), e))?;
-            overrides.push(over);
-        }
-        Ok(overrides)
-    }
-
-    /// Overrides a slot; an earlier override is replaced. Refused once an execution holds the slot, unless that has
+    /// Overrides a slot, in place of an earlier override. Refused while an execution holds the slot, unless it has
     /// ended or failed without a post. A redrive of one that failed keeps its pick.
     pub async fn override_slot(
         &self,
         post: &PostId,
-        over: &Override,
+        over: &OverrideItem,
         operator: &Operator,
         now: Timestamp,
-    ) -> Result<Change, Error> {
+    ) -> Result<SlotChange, Error> {
         let doing = "override a slot";
-        let mut item: HashMap<String, AttributeValue> =
-            serde_dynamo::to_item(over).map_err(|e| Error::Unreadable(post.to_string(), e))?;
-        item.extend(override_key(post));
-        let forgotten = post
-            .date
-            .to_datetime(Time::midnight())
-            .to_zoned_datetime(TimeZone::UTC)
-            .map_or(now, |date| date.timestamp().max(now));
-        item.insert(
-            "expiresAt".to_owned(),
-            number(forgotten.as_second().saturating_add(KEPT)),
-        );
-        let put = Put::builder()
-            .table_name(&self.name)
-            .set_item(Some(item))
-            .build()
-            .map_err(|e| build(doing, e))?;
-        let put = TransactWriteItem::builder().put(put).build();
-        let mut details = json!(over);
-        details["reason"] = json!(operator.reason);
-        self.change_override(doing, post, put, &AuditEvent::Overridden, &details, now)
-            .await
+        let mut item = to_item(over, override_key(post))?;
+        let expires_at = OverrideItem::expires_at(post.date, now);
+        item.insert("expiresAt".to_owned(), number(expires_at));
+        let put = self.put_item_in(doing, item)?;
+        let audit = Audit {
+            what: AuditEvent::Overridden,
+            operator,
+            details: json!(over),
+            now,
+        };
+        self.change_override(doing, post, put, audit).await
     }
 
-    /// Takes the override of a slot away, under the same conditions.
+    /// Deletes the override of a slot, under the same conditions.
     pub async fn undo_override(
         &self,
         post: &PostId,
         operator: &Operator,
         now: Timestamp,
-    ) -> Result<Change, Error> {
+    ) -> Result<SlotChange, Error> {
         let doing = "undo an override";
-        let delete = Delete::builder()
-            .table_name(&self.name)
-            .set_key(Some(override_key(post)))
-            .build()
-            .map_err(|e| build(doing, e))?;
-        let delete = TransactWriteItem::builder().delete(delete).build();
-        self.change_override(
-            doing,
-            post,
-            delete,
-            &AuditEvent::OverrideUndone,
-            &json!(operator),
+        let delete = Delete::builder().set_key(Some(override_key(post)));
+        let delete = self.delete_in(doing, delete)?;
+        let audit = Audit {
+            what: AuditEvent::OverrideUndone,
+            operator,
+            details: json!({}),
             now,
-        )
-        .await
+        };
+        self.change_override(doing, post, delete, audit).await
     }
 
     async fn change_override(
@@ -177,56 +139,66 @@ impl Table {
         doing: &'static str,
         post: &PostId,
         change: TransactWriteItem,
-        what: &AuditEvent,
-        details: &Value,
-        now: Timestamp,
-    ) -> Result<Change, Error> {
-        let slot = ConditionCheck::builder()
-            .table_name(&self.name)
-            .set_key(Some(post_key(post)))
+        audit: Audit<'_>,
+    ) -> Result<SlotChange, Error> {
+        let still_open = ConditionCheck::builder()
+            .set_key(Some(record_key(post)))
             .condition_expression(STILL_OPEN)
             .expression_attribute_values(":posted", text("posted"))
             .expression_attribute_values(":armed", text("armed"))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(|e| build(doing, e))?;
-        let audit = Put::builder()
-            .table_name(&self.name)
-            .set_item(Some(audit_item(post, now, what, details)?))
-            .build()
-            .map_err(|e| build(doing, e))?;
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let items = vec![
             change,
-            TransactWriteItem::builder().condition_check(slot).build(),
-            TransactWriteItem::builder().put(audit).build(),
+            self.check_in(doing, still_open)?,
+            self.change_in(doing, post, audit)?,
         ];
-        self.transact_unless(doing, post, items).await
+        self.transact_change(doing, post, items).await
     }
 
-    /// The condition that a slot's override is what was seen.
+    /// The condition that a slot's override is the one that was read.
     pub(crate) fn unchanged_override(
         &self,
         post: &PostId,
-        seen: Option<&Override>,
+        read: Option<&OverrideItem>,
     ) -> Result<TransactWriteItem, Error> {
-        let check = ConditionCheck::builder()
-            .table_name(&self.name)
-            .set_key(Some(override_key(post)));
-        let check = match seen {
+        let check = ConditionCheck::builder().set_key(Some(override_key(post)));
+        let check = match read {
             None => check.condition_expression("attribute_not_exists(pk)"),
             Some(over) => check
                 .condition_expression("#at = :at")
                 .expression_attribute_names("#at", "at")
                 .expression_attribute_values(":at", text(over.at.to_string())),
         };
-        let check = check.build().map_err(|e| build("claim a slot", e))?;
-        Ok(TransactWriteItem::builder().condition_check(check).build())
+        self.check_in("claim a slot", check)
     }
 }
 
-fn override_key(post: &PostId) -> HashMap<String, AttributeValue> {
-    key(
-        settings(&post.bot),
-        format!("override#{}#{}", post.date, post.slot),
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_override_is_kept_for_thirty_days_after_its_date_or_after_it_was_set() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let date = "2026-10-30".parse().unwrap();
+        let expires_at = |now| OverrideItem::expires_at(date, at(now));
+        assert_eq!(
+            expires_at("2026-10-01T12:00:00Z"),
+            at("2026-11-29T00:00:00Z").as_second()
+        );
+        assert_eq!(
+            expires_at("2026-11-02T12:00:00Z"),
+            at("2026-12-02T12:00:00Z").as_second()
+        );
+    }
+
+    #[test]
+    fn the_slot_of_an_override_follows_from_its_post() {
+        let over = |post: &str| OverrideItem {
+            post: post.to_owned(),
+            ..OverrideItem::default()
+        };
+        assert_eq!(over("spooky-days/2026-10-30/2").slot().unwrap(), 2);
+        assert!(over("spooky-days").slot().is_err());
+    }
 }

@@ -7,7 +7,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use local_cloud::Emulator;
 use post::{Outcome, PostId};
 use posts_table::{
-    Approval, Arm, Caps, Claim, Error, Micros, Operator, Override, Provider, Record, RunEnd, Table,
+    ApprovalItem, Arm, Caps, Claim, Error, Micros, Operator, OverrideItem, Provider, Record,
+    RunEnd, Table,
 };
 use serde_json::{Value, json};
 
@@ -41,7 +42,7 @@ async fn table() -> Table {
 }
 
 fn is_refused<T>(answer: Result<T, Error>) -> bool {
-    matches!(answer, Err(Error::Refused(_, why)) if why.contains("is a dry run"))
+    matches!(answer, Err(Error::NotAllowed(_, why)) if why.contains("is a dry run"))
 }
 
 #[tokio::test]
@@ -95,7 +96,7 @@ async fn a_dry_run_can_never_be_armed_asked_about_paid_for_or_changed_by_hand() 
         lease_until: now().as_millisecond() + 90_000,
     };
     assert!(is_refused(table.arm(&dry, false, now(), &arm).await));
-    let approval: Approval = serde_json::from_value(json!({
+    let approval: ApprovalItem = serde_json::from_value(json!({
         "post": dry.to_string(), "round": 1, "day": "Bat Day", "caption": "Boo.", "altText": "A bat.",
         "image": {"key": "k", "thumbnailKey": "t", "sha256": "0", "bytes": 1}, "presentedHash": "v1-0",
         "costUsd": 0.0, "slotTime": now(), "timeZone": "UTC", "openedAt": now(), "closesAt": 1,
@@ -114,12 +115,12 @@ async fn a_dry_run_can_never_be_armed_asked_about_paid_for_or_changed_by_hand() 
     };
     let taken = table.take_over(&dry, &old, &[], "other", &operator, now());
     assert!(is_refused(taken.await));
-    let over = Override {
+    let over = OverrideItem {
         post: post().to_string(),
         skip: Some("no".to_owned()),
         by: "Ada".to_owned(),
         at: now(),
-        ..Override::default()
+        ..OverrideItem::default()
     };
     // Else the real slot would be overridden.
     let overridden = table.override_slot(&dry, &over, &operator, now());

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use local_cloud::Emulator;
 use post::{Outcome, PostId, Rejection};
 use posts_table::{
-    Arm, Armed, Change, Claim, Failure, Ledger, Operator, Override, Record, RunEnd, Switch, Table,
+    Arm, Armed, Claim, Failure, Ledger, Operator, OverrideItem, Pause, Record, RunEnd, SlotChange,
+    Table,
 };
 use serde_json::json;
 
@@ -75,8 +76,8 @@ async fn read(table: &Table, post: &PostId) -> Record {
     table.read(post).await.unwrap().unwrap()
 }
 
-fn made(change: &Change) -> bool {
-    matches!(change, Change::Made)
+fn made(change: &SlotChange) -> bool {
+    matches!(change, SlotChange::Made)
 }
 
 #[tokio::test]
@@ -210,8 +211,8 @@ async fn each_change_is_refused_where_it_would_be_wrong_and_the_loser_is_told_wh
             };
             let lines = table.audit_trail(&post).await.unwrap().len();
             match change.unwrap() {
-                Change::Made => assert!(expected && lines == 1, "{ledger} {number}"),
-                Change::Refused(there) => {
+                SlotChange::Made => assert!(expected && lines == 1, "{ledger} {number}"),
+                SlotChange::Refused(there) => {
                     assert!(!expected && lines == 0, "{ledger} {number}");
                     assert_eq!(json!(there.unwrap()), json!(before));
                     assert_eq!(json!(read(&table, &post).await), json!(before));
@@ -227,7 +228,7 @@ async fn each_change_is_refused_where_it_would_be_wrong_and_the_loser_is_told_wh
         table.allow_late(&nobody, &operator, now()).await,
         table.hand_over(&nobody, OLD, NEW, &operator, now()).await,
     ] {
-        assert!(matches!(change.unwrap(), Change::Refused(None)));
+        assert!(matches!(change.unwrap(), SlotChange::Refused(None)));
     }
     assert!(table.read(&nobody).await.unwrap().is_none());
 }
@@ -238,13 +239,13 @@ async fn a_pause_stops_arming_until_it_is_over_or_lifted() {
     let operator = operator();
     let (post, _) = claimed(&table, 1).await;
     table
-        .pause("spooky-days", Some(later(1)), &operator, now())
+        .set_pause("spooky-days", Some(later(1)), &operator, now())
         .await
         .unwrap();
-    let switch = table.switch("spooky-days").await.unwrap();
+    let pause = table.pause("spooky-days").await.unwrap();
     assert_eq!(
-        switch,
-        Some(Switch {
+        pause,
+        Some(Pause {
             paused_until: Some(later(1).as_second()),
             reason: "to see".to_owned(),
             by: Some("Ada".to_owned()),
@@ -258,7 +259,7 @@ async fn a_pause_stops_arming_until_it_is_over_or_lifted() {
     assert!(table.armed("spooky-days").await.unwrap().is_empty());
     let paused = async |at| table.paused("spooky-days", at).await.unwrap();
     assert!(paused(now()).await.is_some() && paused(later(1)).await.is_none());
-    let resume = || table.resume("spooky-days", &operator, later(2));
+    let resume = || table.lift_pause("spooky-days", &operator, later(2));
     assert!(resume().await.unwrap());
     assert!(!resume().await.unwrap());
     assert_eq!(arm(&table, &post, OLD, "one").await, Armed::Yes);
@@ -301,13 +302,13 @@ async fn only_a_scheduled_post_that_was_not_sent_may_be_allowed_to_be_late() {
     assert!(!made(&allow().await.unwrap()));
 }
 
-fn over(post: &PostId, name: &str, at: Timestamp) -> Override {
-    Override {
+fn over(post: &PostId, name: &str, at: Timestamp) -> OverrideItem {
+    OverrideItem {
         post: post.to_string(),
         name: Some(name.to_owned()),
         by: "Ada".to_owned(),
         at,
-        ..Override::default()
+        ..OverrideItem::default()
     }
 }
 
@@ -317,18 +318,18 @@ async fn a_slot_is_claimed_only_with_the_override_that_was_seen_and_overridden_o
     let table = table().await;
     let post: PostId = "spooky-days/2026-10-30/1".parse().unwrap();
     let first = over(&post, "National Bat Day", now());
-    let put = async |over: &Override, at: Timestamp| {
+    let put = async |over: &OverrideItem, at: Timestamp| {
         let changed = table.override_slot(&post, over, &operator(), at).await;
         changed.unwrap()
     };
-    assert!(matches!(put(&first, now()).await, Change::Made));
+    assert!(matches!(put(&first, now()).await, SlotChange::Made));
     assert_eq!(table.overriding(&post).await.unwrap(), Some(first.clone()));
     // Whoever picked without it, or with an older one, claims nothing.
     let run = record(&post, OLD);
     let claim = table.claim(&post, &run).await.unwrap();
     assert!(matches!(claim, Claim::Overridden));
     let second = over(&post, "National Owl Day", later(1));
-    assert!(matches!(put(&second, later(1)).await, Change::Made));
+    assert!(matches!(put(&second, later(1)).await, SlotChange::Made));
     let claim = async |seen| table.claim_under(&post, &run, seen).await.unwrap();
     assert!(matches!(claim(Some(&first)).await, Claim::Overridden));
     assert!(table.read(&post).await.unwrap().is_none());
@@ -337,12 +338,12 @@ async fn a_slot_is_claimed_only_with_the_override_that_was_seen_and_overridden_o
     assert!(matches!(claim(None).await, Claim::Held(_)));
 
     let third = over(&post, "National Cat Day", later(2));
-    let Change::Refused(Some(held)) = put(&third, later(2)).await else {
+    let SlotChange::Refused(Some(held)) = put(&third, later(2)).await else {
         panic!("a held slot was overridden");
     };
     assert_eq!(held.execution, OLD);
     let undone = table.undo_override(&post, &operator(), later(2)).await;
-    assert!(matches!(undone.unwrap(), Change::Refused(Some(_))));
+    assert!(matches!(undone.unwrap(), SlotChange::Refused(Some(_))));
     // A run that failed may be run again.
     let failure = Failure {
         status: "FAILED".to_owned(),
@@ -353,15 +354,15 @@ async fn a_slot_is_claimed_only_with_the_override_that_was_seen_and_overridden_o
         at: later(2),
     };
     assert!(table.fail(&post, OLD, &failure).await.unwrap());
-    assert!(matches!(put(&third, later(3)).await, Change::Made));
+    assert!(matches!(put(&third, later(3)).await, SlotChange::Made));
     let nothing = json!({});
     let end = RunEnd::new(Outcome::Expired, &nothing);
     let finished = table.finish(&post, OLD, &end, later(3)).await;
     assert!(finished.unwrap());
-    assert!(matches!(put(&third, later(4)).await, Change::Made));
+    assert!(matches!(put(&third, later(4)).await, SlotChange::Made));
     assert_eq!(table.overrides("spooky-days").await.unwrap(), [third]);
     let undone = table.undo_override(&post, &operator(), later(5)).await;
-    assert!(matches!(undone.unwrap(), Change::Made));
+    assert!(matches!(undone.unwrap(), SlotChange::Made));
     assert!(table.overrides("spooky-days").await.unwrap().is_empty());
 
     let lines = table.audit_trail(&post).await.unwrap();
@@ -395,7 +396,7 @@ async fn an_override_and_a_claim_at_the_same_moment_never_both_get_through_unsee
             table.override_slot(&post, &over, &by, now())
         );
         match (claim.unwrap(), change.unwrap()) {
-            (Claim::Held(_), Change::Refused(_)) | (Claim::Overridden, Change::Made) => {}
+            (Claim::Held(_), SlotChange::Refused(_)) | (Claim::Overridden, SlotChange::Made) => {}
             other => panic!("slot {slot}: {other:?}"),
         }
     }
@@ -406,13 +407,13 @@ async fn only_what_is_posted_and_was_ordered_gone_is_recorded_as_deleted() {
     let table = table().await;
     let (post, _) = claimed(&table, 1).await;
     let order = async |at| table.order_deletion(&post, &operator(), at).await.unwrap();
-    assert!(matches!(order(now()).await, Change::Refused(Some(_))));
+    assert!(matches!(order(now()).await, SlotChange::Refused(Some(_))));
     assert_eq!(arm(&table, &post, OLD, "one").await, Armed::Yes);
-    assert!(matches!(order(now()).await, Change::Refused(Some(_))));
+    assert!(matches!(order(now()).await, SlotChange::Refused(Some(_))));
     assert!(table.posted(&post, "7", now()).await.unwrap());
     assert!(!table.deleted(&post, now()).await.unwrap());
-    assert!(matches!(order(later(1)).await, Change::Made));
-    assert!(matches!(order(later(2)).await, Change::Made));
+    assert!(matches!(order(later(1)).await, SlotChange::Made));
+    assert!(matches!(order(later(2)).await, SlotChange::Made));
     assert!(table.deleted(&post, later(3)).await.unwrap());
     assert!(table.deleted(&post, later(4)).await.unwrap());
     let record = table.read(&post).await.unwrap().unwrap();

@@ -10,7 +10,7 @@ use jiff::{Timestamp, civil::Date};
 use lambda_function::aws_error;
 use lambda_function::env;
 use post::{DRY_RUN_KEPT, ExecutionInput, PostId, SkipReason};
-use posts_table::{Claim, Override, Record, Table};
+use posts_table::{Claim, OverrideItem, Record, Table};
 use serde::{Deserialize, Serialize};
 
 /// The execution, and what it was started with.
@@ -285,7 +285,7 @@ lambda_function::function_error!(Error {
 });
 
 /// What an operator wants instead.
-fn change(over: &Override) -> SlotOverride {
+fn change(over: &OverrideItem) -> SlotOverride {
     match &over.skip {
         Some(reason) => SlotOverride::Skip(reason.clone()),
         None => SlotOverride::Texts {

@@ -18,7 +18,7 @@ use lambda_function::read;
 use lambda_runtime::Diagnostic;
 use local_cloud::Emulator;
 use pick_day::{Clients, Config, Error, Files, Input, Output, Status, pick_day};
-use posts_table::{Change, Ledger, Operator, Override, Record};
+use posts_table::{Ledger, Operator, OverrideItem, Record, SlotChange};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
@@ -657,7 +657,7 @@ async fn who_was_given_the_slot_picks_afresh_once_and_meanwhile_another_is_a_dup
     };
     let table = &office.clients.table;
     let taken = table.take_over(&post, &old, &[], OTHER_RUN, &operator, now());
-    assert!(matches!(taken.await.unwrap(), Change::Made));
+    assert!(matches!(taken.await.unwrap(), SlotChange::Made));
     let changed = CALENDAR_TOML.replace("National Candy Corn Day", "Another Day");
     office.put(BOT, "calendar.toml", changed).await.unwrap();
 
@@ -689,9 +689,9 @@ async fn what_an_operator_has_set_for_a_slot_counts_before_the_calendar() {
         reason: Some("to see".to_owned()),
     };
     let table = &office.clients.table;
-    let name = |name: &str| Override {
+    let name = |name: &str| OverrideItem {
         name: Some(name.to_owned()),
-        ..Override::default()
+        ..OverrideItem::default()
     };
     for (post, over, told) in [
         (
@@ -713,9 +713,9 @@ async fn what_an_operator_has_set_for_a_slot_counts_before_the_calendar() {
         ),
         (
             "2027-10-31/1",
-            Override {
+            OverrideItem {
                 skip: Some("a strike".to_owned()),
-                ..Override::default()
+                ..OverrideItem::default()
             },
             Err("skipped: a strike"),
         ),
@@ -732,7 +732,7 @@ async fn what_an_operator_has_set_for_a_slot_counts_before_the_calendar() {
         ),
     ] {
         let post = format!("{BOT}/{post}");
-        let over = Override {
+        let over = OverrideItem {
             post: post.clone(),
             by: "Ada".to_owned(),
             at: now(),
@@ -740,7 +740,7 @@ async fn what_an_operator_has_set_for_a_slot_counts_before_the_calendar() {
         };
         let id = post.parse().unwrap();
         let set = table.override_slot(&id, &over, &operator, now()).await;
-        assert!(matches!(set.unwrap(), Change::Made), "{post}");
+        assert!(matches!(set.unwrap(), SlotChange::Made), "{post}");
         let date = post.split('/').nth(1).unwrap();
         let picked = office.pick(ad_hoc(date)).await.unwrap();
         match told {

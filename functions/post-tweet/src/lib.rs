@@ -472,8 +472,8 @@ async fn reconcile(
         record_tweet(clients, post, &id, now).await?;
         return posted(post, Some(id));
     }
-    clients.table.count_look(post).await?;
-    let looks = record.looks + 1;
+    clients.table.count_reconciliation(post).await?;
+    let looks = record.reconciliations + 1;
     if looks >= MAX_RECONCILIATIONS {
         return Err(Error::Unconfirmed(post.clone(), looks));
     }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lambda_function::env;
 use post::{AuditEvent, PostId};
 use posts_table::{
-    Approval, Decision, Image, MAX_ROUNDS, Opened, Record, Table, Verdict, content_hash,
+    ApprovalImage, ApprovalItem, Decision, MAX_ROUNDS, Opened, Record, Table, Verdict, content_hash,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -33,7 +33,7 @@ pub struct Input {
     /// What the picture shows.
     pub alt_text: String,
     /// The picture.
-    pub image: Image,
+    pub image: ApprovalImage,
     /// What the picture cost, in US dollars.
     pub cost_usd: Option<f64>,
 }
@@ -109,7 +109,7 @@ pub async fn request_approval(
     output(&post, approval)
 }
 
-fn output(post: &PostId, approval: Approval) -> Result<Output, Error> {
+fn output(post: &PostId, approval: ApprovalItem) -> Result<Output, Error> {
     let [pk, sk] = approval.item_key()?;
     Ok(Output {
         id: format!("{post}/{}", approval.round),
@@ -122,7 +122,11 @@ fn output(post: &PostId, approval: Approval) -> Result<Output, Error> {
 }
 
 /// The approval of a dry run: nobody is asked, nothing is opened, and the content is approved as it is.
-fn answered_by_itself(post: &PostId, approval: Approval, now: Timestamp) -> Result<Output, Error> {
+fn answered_by_itself(
+    post: &PostId,
+    approval: ApprovalItem,
+    now: Timestamp,
+) -> Result<Output, Error> {
     tracing::info!(%post, round = approval.round, "a dry run asks nobody");
     let decision = Decision {
         by: DRY_RUN.to_owned(),
@@ -133,7 +137,7 @@ fn answered_by_itself(post: &PostId, approval: Approval, now: Timestamp) -> Resu
             hash: approval.presented_hash.clone(),
         },
     };
-    let approval = Approval {
+    let approval = ApprovalItem {
         decision: Some(decision),
         ..approval
     };
@@ -223,7 +227,7 @@ fn approval(
     record: &Record,
     now: Timestamp,
     input: Input,
-) -> Result<Approval, Error> {
+) -> Result<ApprovalItem, Error> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Day {
@@ -264,7 +268,7 @@ fn approval(
         .reminder
         .map(|reminder| closes_at.saturating_sub(reminder.as_secs()))
         .filter(|at| *at > now.as_second());
-    Ok(Approval {
+    Ok(ApprovalItem {
         post: post.to_string(),
         round,
         day: day.name,
@@ -279,8 +283,8 @@ fn approval(
         closes_at,
         remind_at,
         on_timeout: match policy.on_timeout {
-            OnTimeout::Skip => posts_table::OnTimeout::Skip,
-            OnTimeout::Post => posts_table::OnTimeout::Post,
+            OnTimeout::Skip => posts_table::OnExpiry::Skip,
+            OnTimeout::Post => posts_table::OnExpiry::Post,
         },
         approvers: policy.approvers,
         mailed: Vec::new(),
@@ -297,7 +301,7 @@ async fn mail_approvers(
     config: &Config,
     now: Timestamp,
     post: &PostId,
-    approval: &Approval,
+    approval: &ApprovalItem,
 ) -> Result<(), Error> {
     if approval
         .approvers

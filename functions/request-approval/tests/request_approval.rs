@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_function::read;
 use lambda_runtime::Diagnostic;
 use local_cloud::{Account, Emulator, Mail};
-use posts_table::{Approval, Decision, Image, Record, Verdict};
+use posts_table::{ApprovalImage, ApprovalItem, Decision, Record, Verdict};
 use request_approval::{Clients, Config, Error, Input, Output, request_approval};
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -133,7 +133,7 @@ impl Office {
         }
     }
 
-    async fn approval(&self, round: u32) -> Option<Approval> {
+    async fn approval(&self, round: u32) -> Option<ApprovalItem> {
         let post = POST.parse().unwrap();
         self.clients.table.approval(&post, round).await.unwrap()
     }
@@ -206,7 +206,7 @@ fn input() -> Input {
         round: None,
         caption: CAPTION.to_owned(),
         alt_text: ALT_TEXT.to_owned(),
-        image: Image {
+        image: ApprovalImage {
             key: "pictures/1".to_owned(),
             thumbnail_key: "thumbnails/1".to_owned(),
             sha256: "0".repeat(64),

@@ -17,7 +17,7 @@ use lambda_http::{
 };
 use maud::Markup;
 use post::AuditEvent;
-use posts_table::{Approval, Table};
+use posts_table::{ApprovalItem, Table};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::RwLock;
@@ -271,7 +271,7 @@ async fn show_page(
     now: Timestamp,
     link: &Link,
     link_text: &str,
-    approval: &Approval,
+    approval: &ApprovalItem,
     by: &str,
 ) -> anyhow::Result<Reply> {
     let standing = approval_state(&clients.decision, now, &link.post, approval).await?;
@@ -312,7 +312,7 @@ async fn submit(
     request: &Request,
     link: &Link,
     link_text: &str,
-    approval: &Approval,
+    approval: &ApprovalItem,
     by: &str,
 ) -> anyhow::Result<Reply> {
     let post = &link.post;
@@ -431,7 +431,7 @@ async fn open_page(
     now: Timestamp,
     link: &Link,
     link_text: &str,
-    approval: &Approval,
+    approval: &ApprovalItem,
     by: &str,
     form: &Form,
     problems: Option<&TextProblems>,
@@ -530,7 +530,7 @@ async fn picture_url(
 async fn picture(
     clients: &Clients,
     config: &Config,
-    approval: &Approval,
+    approval: &ApprovalItem,
     is_small: bool,
 ) -> anyhow::Result<Reply> {
     let key = match is_small || approval.image.bytes > MAX_PICTURE {

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use jiff::{Timestamp, tz::TimeZone};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use post_text::{MAX_ALT_TEXT, MAX_WEIGHTED_LENGTH, weighted_length};
-use posts_table::{Approval, Decision, OnTimeout, POLICY, Verdict};
+use posts_table::{ApprovalItem, Decision, OnExpiry, POLICY, Verdict};
 use sha2::{Digest, Sha256};
 
 use crate::Form;
@@ -51,7 +51,7 @@ pub(crate) fn content_security_policy() -> String {
 
 /// The page of an open approval.
 pub(crate) fn open(
-    approval: &Approval,
+    approval: &ApprovalItem,
     by: &str,
     form: &Form,
     form_value: &str,
@@ -62,8 +62,8 @@ pub(crate) fn open(
     let problems = problems.unwrap_or(&none);
     let left = approval.regenerations_left();
     let on_timeout = match approval.on_timeout {
-        OnTimeout::Skip => "nothing is posted",
-        OnTimeout::Post => "it is posted as shown",
+        OnExpiry::Skip => "nothing is posted",
+        OnExpiry::Post => "it is posted as shown",
     };
     let closes = Timestamp::from_second(approval.closes_at).unwrap_or(Timestamp::MAX);
     let body = html! {
@@ -107,7 +107,7 @@ pub(crate) fn open(
 }
 
 /// The page of a decided approval.
-pub(crate) fn decided(approval: &Approval, decision: &Decision, picture: &str) -> Markup {
+pub(crate) fn decided(approval: &ApprovalItem, decision: &Decision, picture: &str) -> Markup {
     let body = html! {
         (head(approval))
         (decision_summary(approval, decision))
@@ -124,7 +124,7 @@ pub(crate) fn decided(approval: &Approval, decision: &Decision, picture: &str) -
 }
 
 /// The page of an approver whose decision came second.
-pub(crate) fn decided_before(approval: &Approval, decision: &Decision, picture: &str) -> Markup {
+pub(crate) fn decided_before(approval: &ApprovalItem, decision: &Decision, picture: &str) -> Markup {
     let body = html! {
         (head(approval))
         p.problem role="alert" { "Your decision was not recorded: this post was decided before." }
@@ -135,7 +135,7 @@ pub(crate) fn decided_before(approval: &Approval, decision: &Decision, picture: 
 }
 
 /// The page while the bot is paused.
-pub(crate) fn paused(approval: &Approval, reason: &str, picture: &str) -> Markup {
+pub(crate) fn paused(approval: &ApprovalItem, reason: &str, picture: &str) -> Markup {
     let body = html! {
         (head(approval))
         p.problem role="alert" {
@@ -242,7 +242,7 @@ fn plain(title: &str, text: &str) -> Markup {
     page(title, html! { h1 { (title) } p { (text) } })
 }
 
-fn head(approval: &Approval) -> Markup {
+fn head(approval: &ApprovalItem) -> Markup {
     html! {
         h1 { (approval.day) }
         p.dim {
@@ -252,11 +252,11 @@ fn head(approval: &Approval) -> Markup {
     }
 }
 
-fn picture_of(approval: &Approval, picture: &str) -> Markup {
+fn picture_of(approval: &ApprovalItem, picture: &str) -> Markup {
     html! { img src=(picture) alt=(approval.alt_text); }
 }
 
-fn decision_summary(approval: &Approval, decision: &Decision) -> Markup {
+fn decision_summary(approval: &ApprovalItem, decision: &Decision) -> Markup {
     let by = match decision.by.as_str() {
         POLICY => "the bot's policy, after the deadline",
         by => by,
@@ -317,7 +317,7 @@ fn times(left: u32) -> &'static str {
     }
 }
 
-fn appears(approval: &Approval) -> String {
+fn appears(approval: &ApprovalItem) -> String {
     match approval.slot_time <= approval.opened_at {
         true => "as soon as it is approved".to_owned(),
         false => format!("on {}", format_time(approval, approval.slot_time)),
@@ -325,7 +325,7 @@ fn appears(approval: &Approval) -> String {
 }
 
 /// A time in the bot's zone, for people.
-fn format_time(approval: &Approval, at: Timestamp) -> String {
+fn format_time(approval: &ApprovalItem, at: Timestamp) -> String {
     let zone = TimeZone::get(&approval.time_zone).unwrap_or(TimeZone::UTC);
     at.to_zoned_datetime(zone)
         .strftime("%A %-d %B %Y, %H:%M %Z")

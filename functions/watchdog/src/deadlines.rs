@@ -1,11 +1,11 @@
-//! Approval deadlines, reminders, and undelivered decisions.
+//! ApprovalItem deadlines, reminders, and undelivered decisions.
 
 use anyhow::anyhow;
 use approvals::link::Keys;
 use approvals::mails::mail;
 use approvals::{ApprovalProgress, ApprovalState, approval_state, settle_and_deliver};
 use post::PostId;
-use posts_table::Approval;
+use posts_table::ApprovalItem;
 use serde_json::json;
 
 use crate::{Error, Folder, Sweep};
@@ -57,7 +57,7 @@ impl Sweep<'_> {
     async fn remind(
         &mut self,
         post: &PostId,
-        approval: &Approval,
+        approval: &ApprovalItem,
         indexes: &[usize],
     ) -> anyhow::Result<()> {
         let (clients, config) = (self.clients, self.config);
@@ -91,7 +91,7 @@ impl Sweep<'_> {
 }
 
 /// The indexes of the approvers who received the email and no reminder.
-fn to_remind(approval: &Approval) -> Vec<usize> {
+fn to_remind(approval: &ApprovalItem) -> Vec<usize> {
     let approvers = approval.approvers.iter().enumerate();
     approvers
         .filter(|(_, approver)| {

@@ -100,7 +100,7 @@ pub async fn watchdog(
     let pending = clients.teller(config).send_pending(now).await?;
     sweep.done.told += pending.sent;
     sweep.failures.extend(pending.failures);
-    let undelivered = clients.decision.table.pending_notices().await?.len();
+    let undelivered = clients.decision.table.pending_notifications().await?.len();
     let done = sweep.done;
     tracing::info!(
         settled = done.settled,

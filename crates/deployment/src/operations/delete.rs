@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use post::PostId;
-use posts_table::{Change, Ledger, Operator, Record};
+use posts_table::{Ledger, Operator, Record, SlotChange};
 use serde_json::{Value, json};
 
 use super::slot_summary;
@@ -26,7 +26,7 @@ pub async fn delete(
         let ordered = deployment
             .table
             .order_deletion(post, operator, Timestamp::now());
-        if let Change::Refused(current) = ordered.await? {
+        if let SlotChange::Refused(current) = ordered.await? {
             bail!(
                 "nothing was deleted: {post} {}",
                 slot_summary(current.as_deref())

@@ -42,7 +42,7 @@ pub fn ledger_summary(record: &Record, now: Timestamp) -> String {
         }
         Ledger::Armed => format!(
             "may or may not be on X after {} reconciliation attempts; type `spooky redrive {}`",
-            record.looks, record.post
+            record.reconciliations, record.post
         ),
         Ledger::Posted => match record.deleted_at {
             Some(at) => format!("was posted as {} and deleted at {at}", tweet_url(record)),

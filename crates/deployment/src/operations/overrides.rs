@@ -4,7 +4,7 @@ use anyhow::{Context, bail, ensure};
 use bot_files::{Pick, SlotOverride, check_texts};
 use jiff::Timestamp;
 use post::{Outcome, PostId};
-use posts_table::{Change, Ledger, Operator, Override, Record};
+use posts_table::{Ledger, Operator, OverrideItem, Record, SlotChange};
 
 use super::{run_again::is_running, slot_summary};
 use crate::{BotFiles, Deployment};
@@ -13,7 +13,7 @@ use crate::{BotFiles, Deployment};
 #[derive(Debug)]
 pub struct OverrideSet {
     /// The override.
-    pub stored: Override,
+    pub stored: OverrideItem,
     /// What the slot will post: an observance, or why nothing.
     pub gets: String,
     /// Whether the slot had a run before, so that only `run --again` uses the override.
@@ -40,7 +40,7 @@ pub async fn apply_override(
     let set = deployment
         .table
         .override_slot(post, &stored, operator, stored.at);
-    if let Change::Refused(current) = set.await? {
+    if let SlotChange::Refused(current) = set.await? {
         bail!(
             "nothing was set: {}",
             why_not(deployment, post, current.as_deref()).await?
@@ -70,7 +70,7 @@ pub async fn undo_override(
     let undone = deployment
         .table
         .undo_override(post, operator, Timestamp::now());
-    if let Change::Refused(current) = undone.await? {
+    if let SlotChange::Refused(current) = undone.await? {
         bail!(
             "nothing was removed: {}",
             why_not(deployment, post, current.as_deref()).await?
@@ -158,12 +158,12 @@ async fn check_record(
     Ok(())
 }
 
-fn stored_override(post: &PostId, wish: &SlotOverride, operator: &Operator) -> Override {
-    let mut over = Override {
+fn stored_override(post: &PostId, wish: &SlotOverride, operator: &Operator) -> OverrideItem {
+    let mut over = OverrideItem {
         post: post.to_string(),
         by: operator.by.clone(),
         at: Timestamp::now(),
-        ..Override::default()
+        ..OverrideItem::default()
     };
     match wish {
         SlotOverride::Skip(reason) => over.skip = Some(reason.clone()),
@@ -180,7 +180,7 @@ fn stored_override(post: &PostId, wish: &SlotOverride, operator: &Operator) -> O
     over
 }
 
-fn wish_of(over: Override) -> SlotOverride {
+fn wish_of(over: OverrideItem) -> SlotOverride {
     match over.skip {
         Some(reason) => SlotOverride::Skip(reason),
         None => SlotOverride::Texts {

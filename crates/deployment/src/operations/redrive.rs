@@ -8,7 +8,7 @@ use aws_sdk_sfn::{
 use bot_files::Bot;
 use jiff::{SignedDuration, Timestamp};
 use post::{ExecutionInput, Outcome, PostId, When};
-use posts_table::{Change, Ledger, Operator, Record, prices};
+use posts_table::{Ledger, Operator, Record, SlotChange, prices};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -137,7 +137,7 @@ impl Redrive {
             let change = deployment
                 .table
                 .post_again(&self.post, operator, Timestamp::now());
-            if let Change::Refused(current) = change.await? {
+            if let SlotChange::Refused(current) = change.await? {
                 bail!(
                     "nothing was redriven: {} {}",
                     self.post,
@@ -280,13 +280,14 @@ impl Situation<'_> {
                 record.rejection.as_deref().unwrap_or_default()
             )),
             Ledger::Armed
-                if !self.post_again && record.looks >= posts_table::MAX_RECONCILIATIONS =>
+                if !self.post_again
+                    && record.reconciliations >= posts_table::MAX_RECONCILIATIONS =>
             {
                 Some(format!(
                     "{post} may or may not be on X: it was sent and not found in {} reconciliation attempts. \
                      Check the account. If the tweet exists, type `spooky attach {post} <address of the tweet>` and \
                      redrive it; if not, type `spooky redrive {post} --post-again --reason …`",
-                    record.looks
+                    record.reconciliations
                 ))
             }
             Ledger::Claimed | Ledger::Armed if self.state == Some("RecordResult") => None,

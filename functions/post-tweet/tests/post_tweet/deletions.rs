@@ -17,7 +17,10 @@ impl Setting {
         };
         let table = &self.clients.table;
         let ordered = table.order_deletion(&self.post, &operator, self.at(10));
-        assert!(matches!(ordered.await.unwrap(), posts_table::Change::Made));
+        assert!(matches!(
+            ordered.await.unwrap(),
+            posts_table::SlotChange::Made
+        ));
     }
 
     async fn delete(&self, seconds: i64) -> Result<Deleted, Error> {

@@ -506,7 +506,7 @@ async fn a_notice_whose_sender_died_is_sent_by_who_comes_next_and_no_earlier() {
         record: None,
         on_aws: false,
     };
-    let pending = posts_table::Pending {
+    let pending = posts_table::PendingNotification {
         event: failed.event(),
         to: vec![OWNER.to_owned()],
         notice: json!(failed.notice()),
@@ -514,7 +514,12 @@ async fn a_notice_whose_sender_died_is_sent_by_who_comes_next_and_no_earlier() {
         tries: 0,
     };
     let table = archive.table();
-    assert!(table.take_on(&pending, now(), later(1)).await.unwrap());
+    assert!(
+        table
+            .start_notification(&pending, now(), later(1))
+            .await
+            .unwrap()
+    );
     let before = archive.mails().await.len();
     let teller = &archive.clients.teller;
     let audience = notifications::Audience::instead(&[OWNER.to_owned()], "a test");
@@ -532,7 +537,7 @@ async fn a_notice_whose_sender_died_is_sent_by_who_comes_next_and_no_earlier() {
     assert_eq!(told, [Told::Now, Told::Before]);
     assert_eq!(archive.mails().await.len(), before + 1);
     assert_eq!(tell(later(9)).await.unwrap(), Told::Before);
-    assert!(table.pending_notices().await.unwrap().is_empty());
+    assert!(table.pending_notifications().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -543,7 +548,7 @@ async fn a_notice_that_cannot_be_read_does_not_keep_the_others() {
         put = put.item(name, AttributeValue::S(value.to_owned()));
     }
     put.send().await.unwrap();
-    let pending = posts_table::Pending {
+    let pending = posts_table::PendingNotification {
         event: "z".to_owned(),
         to: vec![OWNER.to_owned()],
         notice: json!(notifications::not_started(&POST.parse().unwrap(), now())),
@@ -553,7 +558,7 @@ async fn a_notice_that_cannot_be_read_does_not_keep_the_others() {
     assert!(
         archive
             .table()
-            .take_on(&pending, now(), now())
+            .start_notification(&pending, now(), now())
             .await
             .unwrap()
     );

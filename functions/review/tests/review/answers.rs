@@ -2,7 +2,7 @@
 
 use approvals::link::{Keys, Purpose};
 use aws_config::retry::RetryConfig;
-use posts_table::{Change, OnTimeout, Operator, Verdict, content_hash};
+use posts_table::{SlotChange, OnExpiry, Operator, Verdict, content_hash};
 use serde_json::json;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
 
@@ -471,11 +471,11 @@ async fn of_two_simultaneous_decisions_the_first_wins_and_the_second_is_refused(
 async fn a_decision_is_accepted_until_the_deadline_and_then_the_policy_applies() {
     for (on_timeout, says) in [
         (
-            OnTimeout::Skip,
+            OnExpiry::Skip,
             "There was no decision before the deadline. Nothing is posted",
         ),
         (
-            OnTimeout::Post,
+            OnExpiry::Post,
             "Approved by the bot's policy, after the deadline",
         ),
     ] {
@@ -566,7 +566,7 @@ async fn an_ended_or_missing_execution_leaves_nothing_to_decide() {
         .hand_over(&fixture.post, &fixture.execution, &gone, &operator, at(1))
         .await
         .unwrap();
-    assert!(matches!(handed, Change::Made), "{handed:?}");
+    assert!(matches!(handed, SlotChange::Made), "{handed:?}");
     let before = fixture.item().await;
     let link = fixture.link(0);
     let answer = fixture.post(2, &link, &fixture.approving(&link)).await;

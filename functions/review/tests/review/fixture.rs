@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, http::StatusCode, tracing::subscriber};
 use local_cloud::{Account, Emulator};
 use post::PostId;
-use posts_table::{Approval, AuditLine, Image, OnTimeout, Record, content_hash};
+use posts_table::{ApprovalItem, AuditLine, ApprovalImage, OnExpiry, Record, content_hash};
 use review::{Clients, Config, review};
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ impl Fixture {
         Fixture::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Approval)) -> Fixture {
+    pub async fn with(change: impl FnOnce(&mut ApprovalItem)) -> Fixture {
         keep_log();
         let account = Emulator::shared().await.account();
         account.create_table("posts").await.unwrap();
@@ -96,13 +96,13 @@ impl Fixture {
         fixture
     }
 
-    pub async fn open(&self, approval: &Approval) {
+    pub async fn open(&self, approval: &ApprovalItem) {
         let table = &self.clients.decision.table;
         table.open_approval(approval).await.unwrap();
     }
 
     /// Starts an execution that does nothing but what `AwaitApproval` does, and gives its ARN once its token is there.
-    pub async fn wait_for(&self, approval: &Approval) -> String {
+    pub async fn wait_for(&self, approval: &ApprovalItem) -> String {
         let [pk, sk] = approval.item_key().unwrap();
         let definition = json!({
             "QueryLanguage": "JSONata",
@@ -155,7 +155,7 @@ impl Fixture {
 
     /// The approval's item as it is in the table.
     pub async fn item(&self) -> HashMap<String, AttributeValue> {
-        let approval = Approval {
+        let approval = ApprovalItem {
             round: self.round,
             ..approval()
         };
@@ -174,7 +174,7 @@ impl Fixture {
         Some(token.as_s().unwrap().clone())
     }
 
-    pub async fn approval(&self) -> Approval {
+    pub async fn approval(&self) -> ApprovalItem {
         let table = &self.clients.decision.table;
         table.approval(&self.post, 1).await.unwrap().unwrap()
     }
@@ -404,14 +404,14 @@ impl Answer {
     }
 }
 
-pub fn approval() -> Approval {
-    let mut approval = Approval {
+pub fn approval() -> ApprovalItem {
+    let mut approval = ApprovalItem {
         post: POST.to_owned(),
         round: 1,
         day: "National Candy Corn Day".to_owned(),
         caption: CAPTION.to_owned(),
         alt_text: ALT_TEXT.to_owned(),
-        image: Image {
+        image: ApprovalImage {
             key: "pictures/1".to_owned(),
             thumbnail_key: "thumbnails/1".to_owned(),
             sha256: "0".repeat(64),
@@ -424,7 +424,7 @@ pub fn approval() -> Approval {
         opened_at: at(0),
         closes_at: at(DEADLINE).as_second(),
         remind_at: None,
-        on_timeout: OnTimeout::Skip,
+        on_timeout: OnExpiry::Skip,
         approvers: vec![OWNER.to_owned(), FRIEND.to_owned()],
         mailed: Vec::new(),
         reminded: Vec::new(),
@@ -436,7 +436,7 @@ pub fn approval() -> Approval {
     approval
 }
 
-pub fn hash_of(approval: &Approval) -> String {
+pub fn hash_of(approval: &ApprovalItem) -> String {
     content_hash(
         &approval.image.sha256,
         &approval.caption,

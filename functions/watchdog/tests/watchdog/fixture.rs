@@ -13,7 +13,7 @@ use lambda_runtime::Diagnostic;
 use local_cloud::{Account, Emulator, Mail};
 use post::PostId;
 use posts_table::{
-    Approval, Decide, Decision, Image, OnTimeout, Record, Table, Verdict, content_hash,
+    ApprovalImage, ApprovalItem, Decide, Decision, OnExpiry, Record, Table, Verdict, content_hash,
 };
 use serde_json::{Value, json};
 use watchdog::{Clients, Config, Done, Error, Input, Output, watchdog};
@@ -119,7 +119,7 @@ impl Fixture {
         delete.send().await.unwrap();
     }
 
-    pub async fn open(&self, post: &str, change: impl FnOnce(&mut Approval)) {
+    pub async fn open(&self, post: &str, change: impl FnOnce(&mut ApprovalItem)) {
         let mut approval = approval(post);
         change(&mut approval);
         let table = &self.clients.decision.table;
@@ -127,7 +127,7 @@ impl Fixture {
     }
 
     /// An open approval that an execution waits for, whose ARN it gives.
-    pub async fn waiting(&self, post: &str, change: impl FnOnce(&mut Approval)) -> String {
+    pub async fn waiting(&self, post: &str, change: impl FnOnce(&mut ApprovalItem)) -> String {
         self.open(post, change).await;
         let execution = self.wait_for(post).await;
         self.claim(post, &execution).await;
@@ -260,7 +260,7 @@ impl Fixture {
         (name, message)
     }
 
-    pub async fn approval(&self, post: &str) -> Approval {
+    pub async fn approval(&self, post: &str) -> ApprovalItem {
         let table = &self.clients.decision.table;
         table.approval(&id(post), 1).await.unwrap().unwrap()
     }
@@ -335,16 +335,16 @@ impl Fixture {
     }
 }
 
-pub fn approval(post: &str) -> Approval {
+pub fn approval(post: &str) -> ApprovalItem {
     let (caption, alt_text, sha256) = ("Boo!", "A ghost reads the paper.", "0".repeat(64));
-    Approval {
+    ApprovalItem {
         post: post.to_owned(),
         round: 1,
         day: "National Candy Corn Day".to_owned(),
         presented_hash: content_hash(&sha256, caption, alt_text),
         caption: caption.to_owned(),
         alt_text: alt_text.to_owned(),
-        image: Image {
+        image: ApprovalImage {
             key: "pictures/1".to_owned(),
             thumbnail_key: "thumbnails/1".to_owned(),
             sha256,
@@ -356,7 +356,7 @@ pub fn approval(post: &str) -> Approval {
         opened_at: at(0),
         closes_at: at(DEADLINE).as_second(),
         remind_at: Some(at(REMINDER).as_second()),
-        on_timeout: OnTimeout::Skip,
+        on_timeout: OnExpiry::Skip,
         approvers: vec![OWNER.to_owned(), FRIEND.to_owned()],
         mailed: Vec::new(),
         reminded: Vec::new(),

@@ -20,7 +20,7 @@ use fixture::{
     text,
 };
 use post::AuditEvent;
-use posts_table::{OnTimeout, Verdict, content_hash};
+use posts_table::{OnExpiry, Verdict, content_hash};
 use serde_json::json;
 use watchdog::{Clients, Config, Done, Input, watchdog};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
@@ -45,7 +45,7 @@ async fn without_open_approvals_nothing_is_done_and_no_key_is_read() {
 
 #[tokio::test]
 async fn the_policy_settles_an_expired_approval_once() {
-    for on_timeout in [OnTimeout::Skip, OnTimeout::Post] {
+    for on_timeout in [OnExpiry::Skip, OnExpiry::Post] {
         let fixture = Fixture::new().await;
         let execution = fixture.waiting(POST, |a| a.on_timeout = on_timeout).await;
         assert_eq!(fixture.look(DEADLINE - 1).await.unwrap(), done(0, 0, 0, 1));
@@ -57,8 +57,8 @@ async fn the_policy_settles_an_expired_approval_once() {
             ("policy", at(DEADLINE))
         );
         let verdict = match on_timeout {
-            OnTimeout::Skip => Verdict::Expired,
-            OnTimeout::Post => Verdict::Approved {
+            OnExpiry::Skip => Verdict::Expired,
+            OnExpiry::Post => Verdict::Approved {
                 caption: approval.caption,
                 alt_text: approval.alt_text,
                 hash: approval.presented_hash,
