@@ -124,7 +124,11 @@ pub(crate) fn decided(approval: &ApprovalItem, decision: &Decision, picture: &st
 }
 
 /// The page of an approver whose decision came second.
-pub(crate) fn decided_before(approval: &ApprovalItem, decision: &Decision, picture: &str) -> Markup {
+pub(crate) fn decided_before(
+    approval: &ApprovalItem,
+    decision: &Decision,
+    picture: &str,
+) -> Markup {
     let body = html! {
         (head(approval))
         p.problem role="alert" { "Your decision was not recorded: this post was decided before." }

@@ -2,7 +2,7 @@
 
 use approvals::link::{Keys, Purpose};
 use aws_config::retry::RetryConfig;
-use posts_table::{SlotChange, OnExpiry, Operator, Verdict, content_hash};
+use posts_table::{OnExpiry, Operator, SlotChange, Verdict, content_hash};
 use serde_json::json;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::header};
 

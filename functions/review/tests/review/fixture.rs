@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_http::{Body, http::StatusCode, tracing::subscriber};
 use local_cloud::{Account, Emulator};
 use post::PostId;
-use posts_table::{ApprovalItem, AuditLine, ApprovalImage, OnExpiry, Record, content_hash};
+use posts_table::{ApprovalImage, ApprovalItem, AuditLine, OnExpiry, Record, content_hash};
 use review::{Clients, Config, review};
 use serde_json::{Value, json};
 
