@@ -16,7 +16,7 @@ pub struct Cell {
     pub record: Recorded,
     /// The notice of the failed run, or of what it ended as; `None` if none can be sent.
     pub notice: Option<&'static str>,
-    pub mend: Mend,
+    pub remedy: Remedy,
     /// At most so many pictures are paid.
     pub pictures: usize,
 }
@@ -52,10 +52,10 @@ pub enum Cause {
 #[derive(Clone, Copy, Debug)]
 pub enum By {
     /// `spooky approve`.
-    Terminal,
+    CommandLine,
     /// The approval page.
     Page,
-    /// Whoever has the task token says that the task has failed.
+    /// The holder of the task token reports that the task has failed.
     TaskFailed,
 }
 
@@ -83,14 +83,14 @@ pub enum Recorded {
 
 /// What a person does once the fault is gone.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Mend {
+pub enum Remedy {
     /// Nothing: it has ended.
     Nothing,
     /// `spooky redrive`.
     Redrive,
     /// The same, once the lease of the invocation that may be sending is over.
     RedriveAfterTheLease,
-    /// The same, which finds out that nobody knows; and as the tweet is not there, `spooky redrive --post-again`.
+    /// The same, which finds out that it is unknown; and as the tweet is not there, `spooky redrive --post-again`.
     RedriveAndPostAgain,
     /// `spooky redrive --post-again`, since the tweet is not there.
     PostAgain,
@@ -166,7 +166,7 @@ impl Cell {
             Cause::Answered(by) => Some(*by),
             _ => None,
         };
-        self.causes.iter().find_map(by).unwrap_or(By::Terminal)
+        self.causes.iter().find_map(by).unwrap_or(By::CommandLine)
     }
 
     /// A fault that stays, so that the run fails in the state and a redrive ends it.
@@ -183,7 +183,7 @@ impl Cell {
                 false => Recorded::Failure,
             },
             notice: (!unrecorded).then_some("failed"),
-            mend: Mend::Redrive,
+            remedy: Remedy::Redrive,
             pictures: 1,
         }
     }
@@ -201,21 +201,21 @@ impl Cell {
             "RecordResult" => Cell {
                 record: Recorded::Outcome,
                 notice: Some("posted"),
-                mend: Mend::Nothing,
+                remedy: Remedy::Nothing,
                 ..self
             },
             _ => self,
         }
     }
 
-    fn mended_by(self, mend: Mend) -> Cell {
-        Cell { mend, ..self }
+    fn fixed_by(self, remedy: Remedy) -> Cell {
+        Cell { remedy, ..self }
     }
 
     fn told_later(self) -> Cell {
         Cell {
             notice: None,
-            mend: Mend::Watchdog,
+            remedy: Remedy::Watchdog,
             ..self
         }
     }
@@ -240,7 +240,7 @@ impl Cell {
             end: End::Ended(outcome),
             record: Recorded::Outcome,
             notice: Some(outcome),
-            mend: Mend::Nothing,
+            remedy: Remedy::Nothing,
             pictures: 1,
         }
     }
@@ -373,28 +373,28 @@ pub fn cells() -> Vec<Cell> {
             openai(404, "model_not_found", "invalid_request_error"),
             "ModelGone",
         )
-        .mended_by(Mend::RunAgain),
+        .fixed_by(Remedy::RunAgain),
         Cell::stays(
             "GenerateImage",
             "OpenAI refuses the order",
             openai(400, "invalid_value", "invalid_request_error"),
             "RequestRejected",
         )
-        .mended_by(Mend::RunAgain),
+        .fixed_by(Remedy::RunAgain),
         Cell::stays(
             "StoreImage",
             "the draft is gone",
             vec![between("store-image", "s3 GET drafts", Kind::Refuse(404))],
             "DraftMissing",
         )
-        .mended_by(Mend::RunAgain),
+        .fixed_by(Remedy::RunAgain),
         Cell::stays(
             "StoreImage",
             "the picture is cut off",
             vec![Cause::OpenAi(Theirs::CutOff)],
             "PictureUnusable",
         )
-        .mended_by(Mend::RunAgain)
+        .fixed_by(Remedy::RunAgain)
         .costs(2),
         Cell::ends(
             "GenerateImage",
@@ -448,7 +448,7 @@ pub fn cells() -> Vec<Cell> {
             x("upload", 400, "Invalid Request"),
             "PictureRejected",
         )
-        .mended_by(Mend::RunAgain)
+        .fixed_by(Remedy::RunAgain)
         .costs(2),
         Cell::stays(
             "PostTweet",
@@ -456,7 +456,7 @@ pub fn cells() -> Vec<Cell> {
             x("create-tweet", 400, "Invalid Request"),
             "TweetRejected",
         )
-        .mended_by(Mend::Reword),
+        .fixed_by(Remedy::Reword),
         Cell::stays(
             "PostTweet",
             "X has the text already, and it is not this post's",
@@ -467,7 +467,7 @@ pub fn cells() -> Vec<Cell> {
             ),
             "DuplicateTweet",
         )
-        .mended_by(Mend::Reword),
+        .fixed_by(Remedy::Reword),
         Cell::stays(
             "PostTweet",
             "X answers 503 to the tweet each time and does nothing",
@@ -475,7 +475,7 @@ pub fn cells() -> Vec<Cell> {
             "Unconfirmed",
         )
         .unconfirmed()
-        .mended_by(Mend::PostAgain),
+        .fixed_by(Remedy::PostAgain),
         Cell::stays(
             "PostTweet",
             "X posts it and never shows it",
@@ -487,7 +487,7 @@ pub fn cells() -> Vec<Cell> {
             "Unconfirmed",
         )
         .unconfirmed()
-        .mended_by(Mend::Attach),
+        .fixed_by(Remedy::Attach),
         Cell::ends(
             "PostTweet",
             "X posts it and breaks off",
@@ -517,7 +517,7 @@ pub fn cells() -> Vec<Cell> {
     cells
 }
 
-/// What is begun between two writes, so that nobody else goes on with it until the lease of who began it is over.
+/// What is begun between two writes, so that no one else goes on with it until the lease of who began it is over.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Doubt {
     /// The ledger is armed.
@@ -562,8 +562,8 @@ pub fn killed(
         (Some(Doubt::TakenOn), _) => ends(causes).told_later(),
         // The tweet was never sent.
         (Some(Doubt::Armed), Kind::KillAfter) => {
-            in_flight(causes).mended_by(Mend::RedriveAndPostAgain)
+            in_flight(causes).fixed_by(Remedy::RedriveAndPostAgain)
         }
-        (Some(Doubt::Armed), _) => in_flight(causes).mended_by(Mend::RedriveAfterTheLease),
+        (Some(Doubt::Armed), _) => in_flight(causes).fixed_by(Remedy::RedriveAfterTheLease),
     }
 }

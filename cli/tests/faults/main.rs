@@ -3,11 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 
 mod cells;
+#[path = "../machine/fixture.rs"]
+#[expect(dead_code, reason = "the tests of the machine need more of it")]
+mod fixture;
 mod matrix;
 mod proxy;
-#[path = "../machine/setting.rs"]
-#[expect(dead_code, reason = "the tests of the machine need more of it")]
-mod setting;
 mod soak;
 #[path = "../machine/visit.rs"]
 mod visit;

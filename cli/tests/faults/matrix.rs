@@ -1,4 +1,4 @@
-//! The fault matrix: each state, each fault, how it ends, and how it is mended.
+//! The fault matrix: each state, each fault, how it ends, and how it is fixed.
 
 use std::{
     collections::VecDeque,
@@ -22,9 +22,9 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::{
-    cells::{By, Cause, Cell, Doubt, End, Mend, Recorded, cells, function, killed},
+    cells::{By, Cause, Cell, Doubt, End, Recorded, Remedy, cells, function, killed},
+    fixture::{BOT, CommandLine, Fixture, SECRETS, commands as commands_of, post, until},
     proxy::{self, Kind, Proxy},
-    setting::{BOT, Machine, SECRETS, Terminal, commands as commands_of, post, until},
     visit::{Page, link},
 };
 
@@ -35,7 +35,7 @@ struct Row {
     ended: String,
     record: String,
     notices: String,
-    mended: &'static str,
+    fixed: &'static str,
     then: String,
     tweets: usize,
     pictures: usize,
@@ -43,30 +43,30 @@ struct Row {
 }
 
 /// Where cells run, one after the other.
-pub struct Lane<'a> {
-    pub machine: Machine,
-    pub terminal: Terminal,
+pub struct Worker<'a> {
+    pub fixture: Fixture,
+    pub cli: CommandLine,
     pub proxy: &'a Proxy,
 }
 
-impl Lane<'_> {
-    pub async fn new<'a>(proxy: &'a Proxy, zips: &Zips) -> Lane<'a> {
-        let machine = Machine::of(zips).await;
-        Lane {
-            terminal: Terminal::new(&machine),
-            machine,
+impl Worker<'_> {
+    pub async fn new<'a>(proxy: &'a Proxy, zips: &Zips) -> Worker<'a> {
+        let fixture = Fixture::of(zips).await;
+        Worker {
+            cli: CommandLine::new(&fixture),
+            fixture,
             proxy,
         }
     }
 
     pub fn account(&self) -> &str {
-        self.machine.account.id()
+        self.fixture.account.id()
     }
 
     async fn set_policy(&self, asks: bool) {
         let policy = if asks { "required" } else { "off" };
         let policy = format!("policy = \"{policy}\"");
-        self.machine
+        self.fixture
             .edit_bot(&[
                 ("policy = \"required\"", &policy),
                 ("posted = false", "posted = true"),
@@ -78,7 +78,7 @@ impl Lane<'_> {
     }
 
     async fn put_secret(&self, name: &str, value: &Value) {
-        let request = self.machine.cloud.secrets.put_secret_value();
+        let request = self.fixture.cloud.secrets.put_secret_value();
         request
             .secret_id(format!("daily-post-local/{name}"))
             .secret_string(value.to_string())
@@ -89,8 +89,8 @@ impl Lane<'_> {
 
     /// Gives a function another timeout, as a deployment does.
     async fn set_timeout(&self, function: &str, seconds: i32) -> i32 {
-        let lambda = &self.machine.cloud.lambda;
-        let name = self.machine.cloud.function_name(function);
+        let lambda = &self.fixture.cloud.lambda;
+        let name = self.fixture.cloud.function_name(function);
         let there = lambda.get_function_configuration().function_name(&name);
         let before = there.send().await.unwrap().timeout.unwrap();
         let change = lambda.update_function_configuration();
@@ -115,8 +115,8 @@ impl Lane<'_> {
 
     /// Allows no invocation of a function, or lets the version that is deployed run again.
     async fn set_throttled(&self, function: &str, throttled: bool) {
-        let lambda = &self.machine.cloud.lambda;
-        let name = self.machine.cloud.function_name(function);
+        let lambda = &self.fixture.cloud.lambda;
+        let name = self.fixture.cloud.function_name(function);
         // The emulator keeps the limit for `$LATEST` alone, which is the same code.
         let version = match throttled {
             true => "$LATEST".to_owned(),
@@ -145,10 +145,10 @@ impl Lane<'_> {
     async fn cause(&self, cause: &Cause) -> Option<Cause> {
         match cause {
             Cause::OpenAi(kind) => self
-                .machine
+                .fixture
                 .openai
                 .fail(Fault::always("images", kind.clone())),
-            Cause::X(operation, kind, times) => self.machine.x.fail(Fault {
+            Cause::X(operation, kind, times) => self.fixture.x.fail(Fault {
                 times: *times,
                 ..Fault::always(operation, kind.clone())
             }),
@@ -175,7 +175,7 @@ impl Lane<'_> {
                 return Some(cause.clone());
             }
             Cause::BotFile => {
-                let cloud = &self.machine.cloud;
+                let cloud = &self.fixture.cloud;
                 let broken = b"broken".to_vec();
                 cloud.put_bot_file(BOT, "bot.toml", broken).await.unwrap();
             }
@@ -188,8 +188,8 @@ impl Lane<'_> {
     /// Lifts all faults.
     async fn lift(&self, undo: Vec<Cause>) {
         self.proxy.clear(self.account());
-        self.machine.openai.clear_faults();
-        self.machine.x.clear_faults();
+        self.fixture.openai.clear_faults();
+        self.fixture.x.clear_faults();
         for cause in undo {
             match cause {
                 Cause::Timeout(function, seconds) => {
@@ -210,24 +210,24 @@ impl Lane<'_> {
     async fn approver(&self, by: By, post: &PostId) -> Infallible {
         loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let approvals = self.machine.cloud.table.approvals(post).await.unwrap();
+            let approvals = self.fixture.cloud.table.approvals(post).await.unwrap();
             let waiting = approvals
                 .iter()
                 .find(|one| one.decision.is_none() && one.task_token.is_some());
             let Some(waiting) = waiting else { continue };
             match by {
-                By::Terminal => {
+                By::CommandLine => {
                     let approve = ["approve", &post.to_string()];
                     // Refused while the run that is redriven has not started again.
-                    self.terminal.spooky(&approve).await;
+                    self.cli.spooky(&approve).await;
                 }
                 By::Page => {
                     self.click(post, waiting.round).await;
-                    self.machine.cloud.run_watchdog().await.unwrap();
+                    self.fixture.cloud.run_watchdog().await.unwrap();
                 }
                 By::TaskFailed => {
                     let token = waiting.task_token.as_ref().unwrap();
-                    let fail = self.machine.cloud.sfn.send_task_failure();
+                    let fail = self.fixture.cloud.sfn.send_task_failure();
                     let fail = fail.task_token(token.expose_secret()).error("ByHand");
                     fail.send().await.unwrap();
                     std::future::pending().await
@@ -238,14 +238,14 @@ impl Lane<'_> {
 
     /// Approves on the page, whose function may be killed once it has written the decision.
     async fn click(&self, post: &PostId, round: u32) {
-        let mails = self.machine.account.mails().await.unwrap();
+        let mails = self.fixture.account.mails().await.unwrap();
         let asks = |mail: &&Mail| mail.subject.starts_with("To approve");
         let mail = mails.iter().rev().find(asks).unwrap();
         let page = Page::open(&link(&mail.body_text)).await;
         tokio::select! {
             _ = page.answer(&[("answer", "approve")]) => {}
             _ = until("the decision", async || {
-                let approval = self.machine.cloud.table.approval(post, round).await;
+                let approval = self.fixture.cloud.table.approval(post, round).await;
                 approval.unwrap().unwrap().decision
             }) => {}
         }
@@ -254,7 +254,7 @@ impl Lane<'_> {
     /// The kinds of the notices about a post so far, in order.
     async fn notices(&self, post: &PostId) -> Vec<String> {
         let name = post.to_string();
-        let mails = self.machine.account.mails().await.unwrap();
+        let mails = self.fixture.account.mails().await.unwrap();
         let about = mails.iter().filter(|mail| mail.body_text.contains(&name));
         about
             .filter_map(|mail| {
@@ -265,7 +265,12 @@ impl Lane<'_> {
     }
 
     /// Does what the notice, or the runbook where none could be sent, says once the fault is gone.
-    async fn mend(&self, cell: &Cell, ended: &EndedExecution, post: &PostId) -> Result<(), String> {
+    async fn remedy(
+        &self,
+        cell: &Cell,
+        ended: &EndedExecution,
+        post: &PostId,
+    ) -> Result<(), String> {
         let claimed = self.record(post).await.is_some();
         let redrive = match claimed {
             true => format!("redrive {post}"),
@@ -275,11 +280,11 @@ impl Lane<'_> {
         let run_again = format!("run --again {post} --reason …");
         let (partition, sort) = (post.partition_key(), post.sort_key());
         let end_lease = self.end_lease(&partition, &sort);
-        let commands = match cell.mend {
-            Mend::Nothing => return Ok(()),
-            Mend::Watchdog => {
+        let commands = match cell.remedy {
+            Remedy::Nothing => return Ok(()),
+            Remedy::Watchdog => {
                 for pending in self
-                    .machine
+                    .fixture
                     .cloud
                     .table
                     .pending_notifications()
@@ -290,31 +295,31 @@ impl Lane<'_> {
                     self.end_lease("#notices", &format!("pending#{event}"))
                         .await;
                 }
-                self.machine.cloud.run_watchdog().await.unwrap();
+                self.fixture.cloud.run_watchdog().await.unwrap();
                 return Ok(());
             }
-            Mend::Redrive => vec![redrive],
-            Mend::RedriveAfterTheLease => {
+            Remedy::Redrive => vec![redrive],
+            Remedy::RedriveAfterTheLease => {
                 end_lease.await;
                 vec![redrive]
             }
-            Mend::RedriveAndPostAgain => {
+            Remedy::RedriveAndPostAgain => {
                 end_lease.await;
-                let looked = self.terminal.types(&redrive, &[], &[]).await;
+                let looked = self.cli.types(&redrive, &[], &[]).await;
                 if looked.code == Some(0) || !looked.err.contains("Unconfirmed") {
                     return Err(format!("the redrive should not know: {looked:?}"));
                 }
                 vec![post_again]
             }
-            Mend::PostAgain => vec![post_again],
-            Mend::Attach => vec![format!("attach {post} <address of the tweet>"), redrive],
-            Mend::RunAgain => vec![run_again],
-            Mend::Reword => vec![format!("override {post} --caption …"), run_again],
+            Remedy::PostAgain => vec![post_again],
+            Remedy::Attach => vec![format!("attach {post} <address of the tweet>"), redrive],
+            Remedy::RunAgain => vec![run_again],
+            Remedy::Reword => vec![format!("override {post} --caption …"), run_again],
         };
         for command in commands {
             if cell.notice.is_some() {
                 let named = until_or_not(async || {
-                    let mails = self.machine.account.mails().await.unwrap();
+                    let mails = self.fixture.account.mails().await.unwrap();
                     let names = |mail: &Mail| commands_of(mail).contains(&command.as_str());
                     mails.iter().any(names).then_some(())
                 });
@@ -322,7 +327,7 @@ impl Lane<'_> {
                     .await
                     .ok_or_else(|| format!("no notice names `spooky {command}`"))?;
             }
-            let tweet = self.machine.x.tweets().last().map(|tweet| tweet.id.clone());
+            let tweet = self.fixture.x.tweets().last().map(|tweet| tweet.id.clone());
             let address = format!("https://x.com/i/status/{}", tweet.unwrap_or_default());
             let caption = format!("--caption '{}'", reworded(post));
             let open = [
@@ -333,33 +338,33 @@ impl Lane<'_> {
                 true => &["--json", "--yes"],
                 false => &["--json"],
             };
-            let said = tokio::select! {
-                said = self.terminal.types(&command, &open, more) => said,
-                never = self.approver(By::Terminal, post) => match never {},
+            let printed = tokio::select! {
+                printed = self.cli.types(&command, &open, more) => printed,
+                never = self.approver(By::CommandLine, post) => match never {},
             };
-            if said.code != Some(0) {
-                return Err(format!("{command}: {}", said.err));
+            if printed.code != Some(0) {
+                return Err(format!("{command}: {}", printed.err));
             }
         }
         let text = self
-            .machine
+            .fixture
             .x
             .tweets()
             .last()
             .map(|tweet| tweet.text.clone());
-        if cell.mend == Mend::Reword && text != Some(reworded(post)) {
+        if cell.remedy == Remedy::Reword && text != Some(reworded(post)) {
             return Err(format!("the tweet should have another caption: {text:?}"));
         }
         Ok(())
     }
 
     async fn record(&self, post: &PostId) -> Option<Record> {
-        self.machine.cloud.table.read(post).await.unwrap()
+        self.fixture.cloud.table.read(post).await.unwrap()
     }
 
     /// As if the clock had gone on until the lease of an item was over.
     pub async fn end_lease(&self, partition_key: &str, sort_key: &str) {
-        let request = self.machine.cloud.dynamodb.update_item().table_name(TABLE);
+        let request = self.fixture.cloud.dynamodb.update_item().table_name(TABLE);
         request
             .key("pk", AttributeValue::S(partition_key.to_owned()))
             .key("sk", AttributeValue::S(sort_key.to_owned()))
@@ -403,16 +408,16 @@ impl Lane<'_> {
         for cause in &cell.causes {
             undo.extend(self.cause(cause).await);
         }
-        let (tweets, pictures) = (self.machine.x.tweets().len(), self.machine.openai.paid());
+        let (tweets, pictures) = (self.fixture.x.tweets().len(), self.fixture.openai.paid());
 
         let execution = self
-            .machine
+            .fixture
             .cloud
             .start(&ad_hoc(BOT, date, 1))
             .await
             .unwrap();
         let ended = tokio::select! {
-            ended = self.machine.ended(&execution) => ended,
+            ended = self.fixture.ended(&execution) => ended,
             never = self.approver(cell.answered_by(), &post) => match never {},
         };
         let last = ended.states.last().unwrap();
@@ -484,7 +489,7 @@ impl Lane<'_> {
         self.lift(undo).await;
         self.set_policy(asks).await;
 
-        if let Err(why) = self.mend(cell, &ended, &post).await {
+        if let Err(why) = self.remedy(cell, &ended, &post).await {
             wrong.push(why);
         }
         let outcome = self.record(&post).await.and_then(|record| record.outcome);
@@ -498,7 +503,7 @@ impl Lane<'_> {
         if outcome != expected {
             wrong.push(format!("it should be {expected} now"));
         }
-        if cell.notice.is_none() || cell.mend != Mend::Nothing {
+        if cell.notice.is_none() || cell.remedy != Remedy::Nothing {
             let told = until_or_not(async || {
                 self.notices(&post)
                     .await
@@ -511,13 +516,13 @@ impl Lane<'_> {
             }
             notices = self.notices(&post).await.join(", ");
         }
-        let tweets = self.machine.x.tweets().len() - tweets;
+        let tweets = self.fixture.x.tweets().len() - tweets;
         if tweets != usize::from(expected == "posted") {
             wrong.push("the number of tweets is wrong".to_owned());
         }
-        let pictures = self.machine.openai.paid() - pictures;
-        // A new run paints anew exactly if the old picture is what was wrong.
-        if pictures > cell.pictures || cell.mend == Mend::RunAgain && pictures < cell.pictures {
+        let pictures = self.fixture.openai.paid() - pictures;
+        // A new run paints again exactly if the old picture is what was wrong.
+        if pictures > cell.pictures || cell.remedy == Remedy::RunAgain && pictures < cell.pictures {
             wrong.push(format!("{} pictures were to be paid", cell.pictures));
         }
         let row = Row {
@@ -531,16 +536,16 @@ impl Lane<'_> {
                 Recorded::Outcome => "outcome".to_owned(),
             },
             notices,
-            mended: match cell.mend {
-                Mend::Nothing => "–",
-                Mend::Redrive => "redrive",
-                Mend::RedriveAfterTheLease => "lease over, redrive",
-                Mend::RedriveAndPostAgain => "lease over, redrive, redrive --post-again",
-                Mend::PostAgain => "redrive --post-again",
-                Mend::Attach => "attach, redrive",
-                Mend::RunAgain => "run --again",
-                Mend::Reword => "override --caption, run --again",
-                Mend::Watchdog => "watchdog",
+            fixed: match cell.remedy {
+                Remedy::Nothing => "–",
+                Remedy::Redrive => "redrive",
+                Remedy::RedriveAfterTheLease => "lease over, redrive",
+                Remedy::RedriveAndPostAgain => "lease over, redrive, redrive --post-again",
+                Remedy::PostAgain => "redrive --post-again",
+                Remedy::Attach => "attach, redrive",
+                Remedy::RunAgain => "run --again",
+                Remedy::Reword => "override --caption, run --again",
+                Remedy::Watchdog => "watchdog",
             },
             then: outcome,
             tweets,
@@ -577,25 +582,25 @@ pub fn dates() -> VecDeque<Date> {
 }
 
 /// A cell for each write of an ordinary day, killed before and after it.
-async fn kills(lane: &Lane<'_>, dates: &mut VecDeque<Date>) -> Vec<Cell> {
+async fn kills(worker: &Worker<'_>, dates: &mut VecDeque<Date>) -> Vec<Cell> {
     let mut cells = Vec::new();
     for asks in [false, true] {
-        lane.set_policy(asks).await;
+        worker.set_policy(asks).await;
         let date = dates.pop_front().unwrap();
-        let before = lane.proxy.passed(lane.account()).len();
-        let execution = lane
-            .machine
+        let before = worker.proxy.passed(worker.account()).len();
+        let execution = worker
+            .fixture
             .cloud
             .start(&ad_hoc(BOT, date, 1))
             .await
             .unwrap();
         let post = post(&date.to_string(), 1);
         let ended = tokio::select! {
-            ended = lane.machine.ended(&execution) => ended,
-            never = lane.approver(By::Terminal, &post) => match never {},
+            ended = worker.fixture.ended(&execution) => ended,
+            never = worker.approver(By::CommandLine, &post) => match never {},
         };
         assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
-        let passed = lane.proxy.passed(lane.account()).split_off(before);
+        let passed = worker.proxy.passed(worker.account()).split_off(before);
         let states: &[&str] = match asks {
             false => &[
                 "PickDay",
@@ -647,7 +652,7 @@ fn is_write(line: &str) -> bool {
         || line == "response"
 }
 
-/// The errors of the runbook that no cell ends with, and where they are mended as it says.
+/// The errors of the runbook that no cell ends with, and where they are fixed as it says.
 const ELSEWHERE: [(&str, &str); 15] = [
     (
         "CaptionRejected",
@@ -726,11 +731,11 @@ fn every_error_of_the_runbook_is_tried() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_fault_of_each_state_ends_where_it_should_and_is_mended_to_one_post() {
+async fn each_fault_of_each_state_ends_where_it_should_and_is_fixed_to_one_post() {
     let started = Instant::now();
     let proxy = Proxy::start(Emulator::shared().await.url()).await;
     let zips = proxy.functions().await;
-    let first = Lane::new(&proxy, &zips).await;
+    let first = Worker::new(&proxy, &zips).await;
     let mut first_dates = dates();
     let mut all = cells();
     all.extend(kills(&first, &mut first_dates).await);
@@ -745,8 +750,8 @@ async fn each_fault_of_each_state_ends_where_it_should_and_is_mended_to_one_post
     let left = Mutex::new(VecDeque::from(all));
     let rows = Mutex::new(Vec::new());
     let more = async || {
-        let lane = Lane::new(&proxy, &zips).await;
-        lane.work(&left, &rows, dates()).await
+        let worker = Worker::new(&proxy, &zips).await;
+        worker.work(&left, &rows, dates()).await
     };
     let (a, b, c, d) = tokio::join!(
         first.work(&left, &rows, first_dates),
@@ -766,8 +771,8 @@ async fn each_fault_of_each_state_ends_where_it_should_and_is_mended_to_one_post
     std::fs::write(path, &table).unwrap();
     // Past the test's capture, so that it is seen when the test passes.
     std::io::stdout().write_all(table.as_bytes()).unwrap();
-    for lane in [a, b, c, d] {
-        let logs = lane.machine.logs().await;
+    for worker in [a, b, c, d] {
+        let logs = worker.fixture.logs().await;
         for secret in SECRETS {
             assert!(!logs.contains(secret), "{secret} is in a log");
         }
@@ -783,7 +788,7 @@ async fn each_fault_of_each_state_ends_where_it_should_and_is_mended_to_one_post
 /// What was tried, in Markdown.
 fn table(rows: &[Row], took: Duration) -> String {
     let mut table = format!(
-        "# The fault matrix\n\n{} cells in {} s.\n\n| State | Fault | EndedExecution | Record | Mended by | Then | Notices | Tweets | Pictures paid | |\n|---|---|---|---|---|---|---|---|---|---|\n",
+        "# The fault matrix\n\n{} cells in {} s.\n\n| State | Fault | EndedExecution | Record | Fixed by | Then | Notices | Tweets | Pictures paid | |\n|---|---|---|---|---|---|---|---|---|---|\n",
         rows.len(),
         took.as_secs()
     );
@@ -795,7 +800,7 @@ fn table(rows: &[Row], took: Duration) -> String {
             row.fault,
             row.ended,
             row.record,
-            row.mended,
+            row.fixed,
             row.then,
             row.notices,
             row.tweets,

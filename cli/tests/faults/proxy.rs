@@ -225,7 +225,7 @@ impl Shared {
         let mut passed_on = Response::builder().status(answer.status());
         let headers: &mut HeaderMap = passed_on.headers_mut().unwrap();
         *headers = answer.headers().clone();
-        // The body is sent anew, in one piece.
+        // The body is sent again, in one piece.
         headers.remove("transfer-encoding");
         let body = answer.bytes().await.unwrap_or_default();
         passed_on.body(Body::from(body)).unwrap()

@@ -21,12 +21,12 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::{
-    matrix::{Lane, dates},
+    fixture::{BOT, SECRETS},
+    matrix::{Worker, dates},
     proxy::{self, Kind, Proxy},
-    setting::{BOT, SECRETS},
 };
 
-/// A bot that asks nobody, and one that asks its approver.
+/// A bot that needs no approval, and one that asks its approver.
 const BOTS: [&str; 2] = [BOT, "asking"];
 
 /// How many slots run side by side in an account.
@@ -51,7 +51,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// Makes something go wrong, now or soon, for this slot or one that runs beside it.
-fn inject(lane: &Lane<'_>, rng: &mut Rng) {
+fn inject(worker: &Worker<'_>, rng: &mut Rng) {
     let status = |status: u16| Theirs::Status {
         status,
         body: json!({"title": "No", "error": {"message": "No.", "type": "server_error", "param": null, "code": null}}),
@@ -69,7 +69,7 @@ fn inject(lane: &Lane<'_>, rng: &mut Rng) {
                 // Not one that paints and says 503 all the same: that is taken as a refusal that costs nothing.
                 Theirs::Empty,
             ];
-            lane.machine.openai.fail(Fault {
+            worker.fixture.openai.fail(Fault {
                 times,
                 ..Fault::once("images", rng.choice(kinds).unwrap())
             });
@@ -95,7 +95,7 @@ fn inject(lane: &Lane<'_>, rng: &mut Rng) {
                     reads: rng.u32(1..9),
                 },
             ];
-            lane.machine.x.fail(Fault {
+            worker.fixture.x.fail(Fault {
                 times,
                 ..Fault::once(rng.choice(operation).unwrap(), rng.choice(kinds).unwrap())
             });
@@ -133,8 +133,8 @@ fn inject(lane: &Lane<'_>, rng: &mut Rng) {
                 "response" => rng.choice([Kind::KillBefore, Kind::KillAfter]).unwrap(),
                 _ => rng.choice(kinds).unwrap(),
             };
-            lane.proxy.fail(proxy::Fault {
-                account: lane.account().to_owned(),
+            worker.proxy.fail(proxy::Fault {
+                account: worker.account().to_owned(),
                 function: rng.choice(functions).unwrap().to_owned(),
                 request: request.to_owned(),
                 kind,
@@ -147,7 +147,7 @@ fn inject(lane: &Lane<'_>, rng: &mut Rng) {
 
 /// A slot and the people around it.
 struct Slot<'a> {
-    lane: &'a Lane<'a>,
+    worker: &'a Worker<'a>,
     post: PostId,
     rng: Mutex<Rng>,
     count: &'a Mutex<Count>,
@@ -155,8 +155,8 @@ struct Slot<'a> {
 
 impl Slot<'_> {
     async fn record(&self) -> Option<Record> {
-        self.lane
-            .machine
+        self.worker
+            .fixture
             .cloud
             .table
             .read(&self.post)
@@ -168,9 +168,9 @@ impl Slot<'_> {
         self.rng.lock().unwrap().u32(0..sides)
     }
 
-    async fn typed(&self, what: &'static str, arguments: &[&str]) -> crate::setting::Said {
+    async fn typed(&self, what: &'static str, arguments: &[&str]) -> crate::fixture::Printed {
         *self.count.lock().unwrap().commands.entry(what).or_default() += 1;
-        self.lane.terminal.spooky(arguments).await
+        self.worker.cli.spooky(arguments).await
     }
 
     /// Decides this and that, or lets the deadline pass.
@@ -178,13 +178,13 @@ impl Slot<'_> {
         let post = self.post.to_string();
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
-            let table = &self.lane.machine.cloud.table;
+            let table = &self.worker.fixture.cloud.table;
             let approvals = table.approvals(&self.post).await.unwrap();
             // A watchdog that was killed has left this to the next one.
             let decided =
                 |one: &&ApprovalItem| one.decision.is_some() && one.delivered_at.is_none();
             if approvals.iter().any(|one| decided(&one)) {
-                let _ = self.lane.machine.cloud.run_watchdog().await;
+                let _ = self.worker.fixture.cloud.run_watchdog().await;
             }
             let waiting = approvals
                 .iter()
@@ -211,7 +211,7 @@ impl Slot<'_> {
                     let [pk, sk] = waiting.item_key().unwrap();
                     self.set(&pk, &sk, "closesAt").await;
                     // A fault may keep it from this; then the next one does it.
-                    let _ = self.lane.machine.cloud.run_watchdog().await;
+                    let _ = self.worker.fixture.cloud.run_watchdog().await;
                 }
             }
         }
@@ -219,7 +219,7 @@ impl Slot<'_> {
 
     /// Moves a time of an item into the past, as if the clock had gone on.
     async fn set(&self, pk: &str, sk: &str, name: &str) {
-        let request = self.lane.machine.cloud.dynamodb.update_item();
+        let request = self.worker.fixture.cloud.dynamodb.update_item();
         request
             .table_name(TABLE)
             .key("pk", AttributeValue::S(pk.to_owned()))
@@ -233,7 +233,7 @@ impl Slot<'_> {
     }
 
     /// What a person does who looks at a run that has ended without an outcome.
-    async fn mend(&self, execution: &str) {
+    async fn remedy(&self, execution: &str) {
         let post = self.post.to_string();
         let Some(record) = self.record().await else {
             self.typed("redrive", &["redrive", execution]).await;
@@ -241,10 +241,10 @@ impl Slot<'_> {
         };
         if record.is_in_flight(Timestamp::now()) {
             let (pk, sk) = (self.post.partition_key(), self.post.sort_key());
-            self.lane.end_lease(&pk, &sk).await;
+            self.worker.end_lease(&pk, &sk).await;
         }
         // Looking at the account, which shows all that is there.
-        let tweets = self.lane.machine.x.tweets();
+        let tweets = self.worker.fixture.x.tweets();
         let there = tweets.iter().find(|tweet| {
             tweet
                 .media_keys
@@ -267,16 +267,16 @@ impl Slot<'_> {
             self.typed("redrive --post-again", &again).await;
             return;
         }
-        let said = self.typed("redrive", &["redrive", &post]).await;
-        if said.err.contains(&format!("spooky run --again {post}"))
-            && said.err.contains("nothing was redriven")
+        let printed = self.typed("redrive", &["redrive", &post]).await;
+        if printed.err.contains(&format!("spooky run --again {post}"))
+            && printed.err.contains("nothing was redriven")
         {
             let again = [
                 "run",
                 "--again",
                 &post,
                 "--reason",
-                "a redrive cannot mend it",
+                "a redrive cannot fix it",
             ];
             self.typed("run --again", &again).await;
         }
@@ -285,9 +285,9 @@ impl Slot<'_> {
     /// Runs it until it has an outcome, and gives that.
     async fn run(&self) -> Option<Outcome> {
         for _ in 0..self.die(3) {
-            inject(self.lane, &mut self.rng.lock().unwrap());
+            inject(self.worker, &mut self.rng.lock().unwrap());
         }
-        let cloud = &self.lane.machine.cloud;
+        let cloud = &self.worker.fixture.cloud;
         let input = ad_hoc(&self.post.bot, self.post.date, 1);
         let mut executions = vec![cloud.start(&input).await.unwrap()];
         if self.die(5) == 0 {
@@ -308,7 +308,7 @@ impl Slot<'_> {
                 return outcome;
             }
             tokio::select! {
-                () = self.mend(&executions[0]) => {}
+                () = self.remedy(&executions[0]) => {}
                 never = self.approver() => match never {},
             }
         }
@@ -325,19 +325,19 @@ async fn many_slots_with_faults_at_random_end_with_one_post_each_at_most_and_all
     let started = Instant::now();
     let proxy = Proxy::start(Emulator::shared().await.url()).await;
     let zips = proxy.functions().await;
-    let lanes = [
-        Lane::new(&proxy, &zips).await,
-        Lane::new(&proxy, &zips).await,
+    let workers = [
+        Worker::new(&proxy, &zips).await,
+        Worker::new(&proxy, &zips).await,
     ];
     let count = Mutex::new(Count::default());
     let mut work = Vec::new();
-    for (number, lane) in lanes.iter().enumerate() {
+    for (number, worker) in workers.iter().enumerate() {
         for (bot, policy) in BOTS.into_iter().zip(["off", "required"]) {
-            put_bot(lane, bot, policy).await;
+            put_bot(worker, bot, policy).await;
         }
         // Whatever it does, X never notices that a text is there already: a tweet that is sent twice is there twice.
         let unnoticed = Fault::always("create-tweet", Theirs::MissedDuplicate);
-        lane.machine.x.fail(unnoticed);
+        worker.fixture.x.fail(unnoticed);
         let half = usize::try_from((slots + number as u64) / 2).unwrap();
         let mut dates = dates();
         assert!(
@@ -367,7 +367,7 @@ async fn many_slots_with_faults_at_random_end_with_one_post_each_at_most_and_all
                         dry_run: None,
                     };
                     let slot = Slot {
-                        lane,
+                        worker,
                         post: post.clone(),
                         rng: Mutex::new(rng),
                         count,
@@ -402,24 +402,24 @@ async fn many_slots_with_faults_at_random_end_with_one_post_each_at_most_and_all
         count.lost,
     );
     let mut wrong = count.lost.clone();
-    for lane in &lanes {
-        let happened = lane.proxy.clear(lane.account());
-        lane.machine.openai.clear_faults();
-        wrong.extend(twice(lane).await);
-        let money = money(lane, &mut wrong).await;
+    for worker in &workers {
+        let happened = worker.proxy.clear(worker.account());
+        worker.fixture.openai.clear_faults();
+        wrong.extend(twice(worker).await);
+        let money = money(worker, &mut wrong).await;
         report.push_str(&format!(
             "Account {}: {} tweets, {} pictures paid, {happened} faults between functions and AWS, {money}.\n",
-            lane.account(),
-            lane.machine.x.tweets().len(),
-            lane.machine.openai.paid(),
+            worker.account(),
+            worker.fixture.x.tweets().len(),
+            worker.fixture.openai.paid(),
         ));
-        wrong.extend(said_too_much(lane).await);
+        wrong.extend(said_too_much(worker).await);
     }
     std::io::stdout().write_all(report.as_bytes()).unwrap();
     assert!(wrong.is_empty(), "{report}{wrong:#?}");
 }
 
-async fn put_bot(lane: &Lane<'_>, bot: &str, policy: &str) {
+async fn put_bot(worker: &Worker<'_>, bot: &str, policy: &str) {
     let directory = format!("{}/../bots/{BOT}", env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| std::fs::read_to_string(format!("{directory}/{file}")).unwrap();
     let mut text = read("bot.toml");
@@ -433,7 +433,7 @@ async fn put_bot(lane: &Lane<'_>, bot: &str, policy: &str) {
         assert!(text.contains(from), "bot.toml has no {from}");
         text = text.replace(from, &to);
     }
-    let cloud = &lane.machine.cloud;
+    let cloud = &worker.fixture.cloud;
     cloud
         .put_bot_file(bot, "bot.toml", text.into_bytes())
         .await
@@ -446,8 +446,8 @@ async fn put_bot(lane: &Lane<'_>, bot: &str, policy: &str) {
 }
 
 /// The records of an account, by the post.
-async fn records(lane: &Lane<'_>) -> Vec<Record> {
-    let table = &lane.machine.cloud.table;
+async fn records(worker: &Worker<'_>) -> Vec<Record> {
+    let table = &worker.fixture.cloud.table;
     let mut records = Vec::new();
     for date in dates() {
         for bot in BOTS {
@@ -458,10 +458,10 @@ async fn records(lane: &Lane<'_>) -> Vec<Record> {
 }
 
 /// Each tweet is that of a record that says so, and of one only.
-async fn twice(lane: &Lane<'_>) -> Vec<String> {
+async fn twice(worker: &Worker<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let records = records(lane).await;
-    for tweet in lane.machine.x.tweets() {
+    let records = records(worker).await;
+    for tweet in worker.fixture.x.tweets() {
         let owners: Vec<&Record> = records
             .iter()
             .filter(|record| {
@@ -485,7 +485,7 @@ async fn twice(lane: &Lane<'_>) -> Vec<String> {
         .iter()
         .filter(|record| record.outcome == Some(Outcome::Posted))
         .count();
-    if posted != lane.machine.x.tweets().len() {
+    if posted != worker.fixture.x.tweets().len() {
         wrong.push(format!("{posted} records say that they are posted"));
     }
     wrong
@@ -493,8 +493,8 @@ async fn twice(lane: &Lane<'_>) -> Vec<String> {
 
 /// Has the watchdog settle what dead invocations have reserved; then nothing is reserved, what was spent is what all
 /// settled calls have cost, and no picture that was paid is missing.
-async fn money(lane: &Lane<'_>, wrong: &mut Vec<String>) -> String {
-    let cloud = &lane.machine.cloud;
+async fn money(worker: &Worker<'_>, wrong: &mut Vec<String>) -> String {
+    let cloud = &worker.fixture.cloud;
     for bot in BOTS {
         for reservation in cloud.table.reservations(bot).await.unwrap() {
             let id = reservation.unwrap().id;
@@ -528,7 +528,7 @@ async fn money(lane: &Lane<'_>, wrong: &mut Vec<String>) -> String {
         }
         spent.0 += month.total.committed.0;
     }
-    for record in records(lane).await {
+    for record in records(worker).await {
         let post = record.post.parse().unwrap();
         for attempt in cloud.table.attempts(&post).await.unwrap() {
             settled.0 += attempt.micros.0;
@@ -539,7 +539,7 @@ async fn money(lane: &Lane<'_>, wrong: &mut Vec<String>) -> String {
     if spent != settled {
         wrong.push(format!("{spent} are spent, and {settled} settled"));
     }
-    let paid = lane.machine.openai.paid();
+    let paid = worker.fixture.openai.paid();
     if pictures < paid {
         wrong.push(format!("{paid} pictures were paid, and {pictures} count"));
     }
@@ -547,12 +547,12 @@ async fn money(lane: &Lane<'_>, wrong: &mut Vec<String>) -> String {
 }
 
 /// Keys and task tokens in the logs.
-async fn said_too_much(lane: &Lane<'_>) -> Vec<String> {
-    let logs = lane.machine.logs().await;
+async fn said_too_much(worker: &Worker<'_>) -> Vec<String> {
+    let logs = worker.fixture.logs().await;
     let mut secrets: Vec<String> = SECRETS.map(ToOwned::to_owned).to_vec();
-    for record in records(lane).await {
+    for record in records(worker).await {
         let post = record.post.parse().unwrap();
-        for approval in lane.machine.cloud.table.approvals(&post).await.unwrap() {
+        for approval in worker.fixture.cloud.table.approvals(&post).await.unwrap() {
             secrets.extend(
                 approval
                     .task_token

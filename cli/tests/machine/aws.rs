@@ -13,7 +13,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::a
 
 use crate::{
     approval::Waiting,
-    setting::{BOT, Terminal, until},
+    fixture::{BOT, CommandLine, until},
 };
 
 const DATE: &str = "2026-10-30";
@@ -104,8 +104,8 @@ impl Aws {
         Aws { server, asked }
     }
 
-    fn terminal(&self) -> Terminal {
-        Terminal::on_aws(&self.server.uri(), ACCOUNT)
+    fn cli(&self) -> CommandLine {
+        CommandLine::on_aws(&self.server.uri(), ACCOUNT)
     }
 
     fn asked(&self, operation: &str) -> Vec<Value> {
@@ -115,7 +115,7 @@ impl Aws {
     }
 }
 
-fn machine() -> (&'static str, Vec<(u16, Value)>) {
+fn state_machine() -> (&'static str, Vec<(u16, Value)>) {
     let there = json!({
         "stateMachineArn": MACHINE, "name": "daily-post-prod", "definition": "{}", "roleArn": "arn:role",
         "type": "STANDARD", "creationDate": 1_700_000_000.0,
@@ -173,7 +173,7 @@ async fn a_failed_run_on_aws_is_redriven_by_the_api_after_saying_what_that_means
     );
     let output = json!({"record": {"outcome": "posted"}}).to_string();
     let aws = Aws::answering(vec![
-        machine(),
+        state_machine(),
         history(),
         ("GetItem slot#1", vec![slot()]),
         ("GetItem switch", vec![(200, json!({}))]),
@@ -195,8 +195,8 @@ async fn a_failed_run_on_aws_is_redriven_by_the_api_after_saying_what_that_means
         ),
     ])
     .await;
-    let said = aws
-        .terminal()
+    let printed = aws
+        .cli()
         .spooky(&[
             "--env",
             "prod",
@@ -214,9 +214,9 @@ async fn a_failed_run_on_aws_is_redriven_by_the_api_after_saying_what_that_means
         "May cost:     $0.02",
         "is not too late",
     ] {
-        assert!(said.err.contains(part), "{part}: {}", said.err);
+        assert!(printed.err.contains(part), "{part}: {}", printed.err);
     }
-    assert_eq!(said.ok(), format!("{POST}: posted"));
+    assert_eq!(printed.ok(), format!("{POST}: posted"));
     let redriven = aws.asked("RedriveExecution");
     assert_eq!(redriven.len(), 1);
     assert_eq!(redriven[0]["executionArn"], EXECUTION);
@@ -260,31 +260,35 @@ async fn what_aws_cannot_redrive_is_said_in_words_with_what_to_do_instead() {
         ),
     ] {
         let aws = Aws::answering(vec![
-            machine(),
+            state_machine(),
             history(),
             ("GetItem slot#1", vec![slot()]),
             ("GetItem switch", vec![(200, json!({}))]),
             ("DescribeExecution", vec![described]),
         ])
         .await;
-        let said = aws
-            .terminal()
+        let printed = aws
+            .cli()
             .with("SPOOKY_ENV", "prod")
             .spooky(&["redrive", POST])
             .await;
-        assert_eq!(said.code, Some(1));
-        assert!(said.err.contains("nothing was redriven"), "{}", said.err);
-        assert!(said.err.contains(says), "{says}: {}", said.err);
+        assert_eq!(printed.code, Some(1));
+        assert!(
+            printed.err.contains("nothing was redriven"),
+            "{}",
+            printed.err
+        );
+        assert!(printed.err.contains(says), "{says}: {}", printed.err);
         assert!(aws.asked("RedriveExecution").is_empty());
         assert!(aws.asked("TransactWriteItems").is_empty());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redrive_that_somebody_else_was_faster_with_is_said() {
+async fn a_redrive_that_another_operator_was_faster_with_is_reported() {
     let refusal = json!({"__type": "ExecutionNotRedrivable", "message": "Execution is RUNNING and cannot be redriven"});
     let aws = Aws::answering(vec![
-        machine(),
+        state_machine(),
         history(),
         ("GetItem slot#1", vec![slot()]),
         ("GetItem switch", vec![(200, json!({}))]),
@@ -293,13 +297,14 @@ async fn a_redrive_that_somebody_else_was_faster_with_is_said() {
         ("RedriveExecution", vec![(400, refusal)]),
     ])
     .await;
-    let said = aws
-        .terminal()
-        .spooky(&["redrive", POST, "--env", "prod"])
-        .await;
-    assert_eq!(said.code, Some(1));
-    assert!(said.err.contains("Execution is RUNNING"), "{}", said.err);
-    assert!(said.err.contains("spooky show"), "{}", said.err);
+    let printed = aws.cli().spooky(&["redrive", POST, "--env", "prod"]).await;
+    assert_eq!(printed.code, Some(1));
+    assert!(
+        printed.err.contains("Execution is RUNNING"),
+        "{}",
+        printed.err
+    );
+    assert!(printed.err.contains("spooky show"), "{}", printed.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -307,16 +312,16 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
     let gone =
         json!({"__type": "StateMachineDoesNotExist", "message": "State Machine Does Not Exist"});
     let aws = Aws::answering(vec![("DescribeStateMachine", vec![(400, gone)])]).await;
-    let said = aws
-        .terminal()
+    let printed = aws
+        .cli()
         .spooky(&["status", "--env", "prodd"])
         .await
         .refused();
     assert!(
-        said.contains(
+        printed.contains(
             "there is no deployment daily-post-prodd in the account 123456789012, region us-east-1"
         ),
-        "{said}"
+        "{printed}"
     );
 
     for (code, fix) in [
@@ -324,32 +329,36 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
         ("InvalidClientTokenId", "the credentials are invalid"),
     ] {
         let aws = Aws::answering(vec![("GetCallerIdentity", vec![(403, json!(code))])]).await;
-        let said = aws
-            .terminal()
+        let printed = aws
+            .cli()
             .spooky(&["status", "--env", "prod"])
             .await
             .refused();
-        assert!(said.contains(code) && said.contains(fix), "{said}");
+        assert!(printed.contains(code) && printed.contains(fix), "{printed}");
     }
 
     let denied = json!({
         "__type": "AccessDeniedException",
         "message": "User: arn:aws:iam::123456789012:user/ada is not authorized to perform: dynamodb:GetItem on resource: daily-post-prod",
     });
-    let aws = Aws::answering(vec![machine(), ("GetItem switch", vec![(400, denied)])]).await;
-    let said = aws
-        .terminal()
+    let aws = Aws::answering(vec![
+        state_machine(),
+        ("GetItem switch", vec![(400, denied)]),
+    ])
+    .await;
+    let printed = aws
+        .cli()
         .spooky(&["status", "--env", "prod"])
         .await
         .refused();
     for part in ["dynamodb:GetItem", "allow the named action", "docs/cli.md"] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(printed.contains(part), "{part}: {printed}");
     }
 
-    let terminal = || Terminal::on_aws("http://127.0.0.1:9", ACCOUNT);
-    for (terminal, arguments, code, says) in [
+    let cli = || CommandLine::on_aws("http://127.0.0.1:9", ACCOUNT);
+    for (cli, arguments, code, says) in [
         (
-            terminal()
+            cli()
                 .with("AWS_ACCESS_KEY_ID", "")
                 .with("AWS_SECRET_ACCESS_KEY", ""),
             vec!["runs", "--env", "prod"],
@@ -357,55 +366,50 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
             "there are no AWS credentials",
         ),
         (
-            terminal().with("AWS_REGION", ""),
+            cli().with("AWS_REGION", ""),
             vec!["runs", "--env", "prod"],
             1,
             "set AWS_REGION",
         ),
         (
-            terminal(),
+            cli(),
             vec!["runs", "--env", "Prod"],
             2,
             "lower-case letters and digits",
         ),
         (
-            terminal().with("SPOOKY_ENV", "a/b"),
+            cli().with("SPOOKY_ENV", "a/b"),
             vec!["runs"],
             1,
             "SPOOKY_ENV",
         ),
         (
-            terminal(),
+            cli(),
             vec!["runs", "--profile", "me"],
             1,
             "give --env as well",
         ),
         (
-            terminal(),
+            cli(),
             vec!["calendar", "check", "--env", "prod"],
             1,
             "leave --env and --profile out",
         ),
-        (
-            terminal(),
-            vec!["runs"],
-            1,
-            "start it with `cargo run -- local`",
-        ),
+        (cli(), vec!["runs"], 1, "start it with `cargo run -- local`"),
     ] {
-        let said = terminal.spooky(&arguments).await;
-        assert_eq!(said.code, Some(code), "{arguments:?}: {said:?}");
-        assert!(said.err.contains(says), "{arguments:?}: {}", said.err);
+        let printed = cli.spooky(&arguments).await;
+        assert_eq!(printed.code, Some(code), "{arguments:?}: {printed:?}");
+        assert!(printed.err.contains(says), "{arguments:?}: {}", printed.err);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_works_on_a_deployment_that_only_the_environment_leads_to() {
     let waiting = Waiting::new(&[]).await;
-    let machine = &waiting.machine;
-    let terminal =
-        Terminal::on_aws(machine.account.url(), machine.account.id()).with("SPOOKY_ENV", "local");
-    let spooky = async |arguments: &[&str]| terminal.spooky(arguments).await;
+    let fixture = &waiting.fixture;
+    let cli = CommandLine::on_aws(fixture.account.url(), fixture.account.id())
+        .with("SPOOKY_ENV", "local");
+    let spooky = async |arguments: &[&str]| cli.spooky(arguments).await;
 
     let listed = spooky(&["approvals", "--json"]).await.json();
     assert_eq!(listed[0]["post"], POST);
@@ -413,22 +417,22 @@ async fn every_command_works_on_a_deployment_that_only_the_environment_leads_to(
         .await
         .ok();
     waiting.waits(2).await;
-    let said = spooky(&["approve", POST, "--caption", "More bats."])
+    let printed = spooky(&["approve", POST, "--caption", "More bats."])
         .await
         .ok();
-    assert!(said.contains("approved by operator"), "{said}");
+    assert!(printed.contains("approved by operator"), "{printed}");
     waiting.ends().await;
-    assert_eq!(machine.x.tweets()[0].text, "More bats.");
+    assert_eq!(fixture.x.tweets()[0].text, "More bats.");
     let shown = spooky(&["show", POST, "--json"]).await.json();
     assert_eq!(shown["outcome"], "posted");
     let shown = spooky(&["show", &waiting.execution, "--json"]).await.json();
     assert_eq!(shown["status"], "SUCCEEDED");
     let runs = spooky(&["runs", "--json"]).await.json();
     assert_eq!(runs[0]["execution"], waiting.execution.as_str());
-    let said = spooky(&["redrive", POST]).await.refused();
-    assert!(said.contains("is posted"), "{said}");
+    let printed = spooky(&["redrive", POST]).await.refused();
+    assert!(printed.contains("is posted"), "{printed}");
 
-    machine
+    fixture
         .edit_bot(&[("policy = \"required\"", "policy = \"off\"")])
         .await;
     let ran = spooky(&["run", "--date", "2026-12-24", "--json"])
@@ -436,27 +440,27 @@ async fn every_command_works_on_a_deployment_that_only_the_environment_leads_to(
         .json();
     assert_eq!(ran["output"]["record"]["outcome"], "posted");
 
-    machine.x.fail(Fault::once(
+    fixture.x.fail(Fault::once(
         "create-tweet",
         Kind::Hidden { reads: u32::MAX },
     ));
     assert_eq!(
-        machine.run_date("2026-12-23").await.error.as_deref(),
+        fixture.run_date("2026-12-23").await.error.as_deref(),
         Some("Unconfirmed")
     );
-    let said = spooky(&["status", "--json"]).await.json();
-    assert_eq!(said["armed"][0]["post"], "spooky-days/2026-12-23/1");
-    let id = machine.x.tweets().last().unwrap().id.clone();
+    let printed = spooky(&["status", "--json"]).await.json();
+    assert_eq!(printed["armed"][0]["post"], "spooky-days/2026-12-23/1");
+    let id = fixture.x.tweets().last().unwrap().id.clone();
     spooky(&["attach", "spooky-days/2026-12-23/1", &id])
         .await
         .ok();
 
-    machine
+    fixture
         .x
         .fail(Fault::always("upload", Kind::Html { status: 500 }));
-    machine.run_date("2026-12-22").await;
-    machine.failed_record("2026-12-22").await;
-    machine.x.clear_faults();
+    fixture.run_date("2026-12-22").await;
+    fixture.failed_record("2026-12-22").await;
+    fixture.x.clear_faults();
     let again = [
         "run",
         "--again",
@@ -469,12 +473,12 @@ async fn every_command_works_on_a_deployment_that_only_the_environment_leads_to(
         spooky(&again).await.json()["output"]["record"]["outcome"],
         "posted"
     );
-    let said = spooky(&["allow-late", "spooky-days/2026-12-22/1", "--reason", "x"]).await;
-    assert!(said.refused().contains("is posted"));
+    let printed = spooky(&["allow-late", "spooky-days/2026-12-22/1", "--reason", "x"]).await;
+    assert!(printed.refused().contains("is posted"));
 
     spooky(&["pause", "--reason", "a storm"]).await.ok();
-    let said = spooky(&["status"]).await.ok();
-    assert!(said.contains("paused by operator: a storm"), "{said}");
+    let printed = spooky(&["status"]).await.ok();
+    assert!(printed.contains("paused by operator: a storm"), "{printed}");
     spooky(&["resume"]).await.ok();
 
     let run = async {
@@ -482,7 +486,7 @@ async fn every_command_works_on_a_deployment_that_only_the_environment_leads_to(
             .await
             .json()
     };
-    machine.edit_bot(&[]).await;
+    fixture.edit_bot(&[]).await;
     let reject = async {
         until("the approval", async || {
             let listed = spooky(&["approvals", "--json"]).await.json();

@@ -8,11 +8,11 @@ use aws_sdk_sesv2::types::MailType;
 use fakes::{Fault, Kind};
 use serde_json::{Value, json};
 
-use crate::setting::{BOT, Machine, Said, Terminal};
+use crate::fixture::{BOT, CommandLine, Fixture, Printed};
 
 /// The checks by what they are about: the verdict, what is said, and the fix.
-fn checks(said: &Said) -> HashMap<String, (String, String, String)> {
-    let answer: Value = serde_json::from_str(&said.out).unwrap();
+fn checks(printed: &Printed) -> HashMap<String, (String, String, String)> {
+    let answer: Value = serde_json::from_str(&printed.out).unwrap();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let checks = answer["checks"].as_array().unwrap().iter().map(|check| {
         let (verdict, fix) = (text(&check["verdict"]), text(&check["fix"]));
@@ -22,8 +22,8 @@ fn checks(said: &Said) -> HashMap<String, (String, String, String)> {
     checks.collect()
 }
 
-fn count(said: &Said, verdict: &str) -> usize {
-    checks(said)
+fn count(printed: &Printed, verdict: &str) -> usize {
+    checks(printed)
         .values()
         .filter(|check| check.0 == verdict)
         .count()
@@ -31,12 +31,12 @@ fn count(said: &Said, verdict: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployment_that_is_well_is_said_to_be_and_nothing_is_done_to_it() {
-    let machine = Machine::asking().await;
-    let terminal = Terminal::new(&machine);
-    let said = terminal.spooky(&["doctor", "--json"]).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    assert_eq!(count(&said, "fail"), 0, "{said:?}");
-    let checks = checks(&said);
+    let fixture = Fixture::asking().await;
+    let cli = CommandLine::new(&fixture);
+    let printed = cli.spooky(&["doctor", "--json"]).await;
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    assert_eq!(count(&printed, "fail"), 0, "{printed:?}");
+    let checks = checks(&printed);
     for what in [
         "deployment",
         "clock of this machine",
@@ -62,33 +62,33 @@ async fn a_deployment_that_is_well_is_said_to_be_and_nothing_is_done_to_it() {
     ] {
         assert_eq!(checks[what].0, "ok", "{what}: {:?}", checks[what]);
     }
-    let lines = terminal.spooky(&["doctor"]).await.ok();
+    let lines = cli.spooky(&["doctor"]).await.ok();
     assert!(
         lines.contains("ok    pause flag: spooky-days is not paused"),
         "{lines}"
     );
-    assert!(machine.x.tweets().is_empty());
-    assert!(machine.account.mails().await.unwrap().is_empty());
-    assert!(machine.cloud.runs().await.unwrap().is_empty());
+    assert!(fixture.x.tweets().is_empty());
+    assert!(fixture.account.mails().await.unwrap().is_empty());
+    assert!(fixture.cloud.runs().await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_thing_that_is_wrong_is_named_with_its_fix() {
-    let machine = Machine::asking().await;
-    let terminal = Terminal::new(&machine);
-    let cloud = &machine.cloud;
-    machine
+    let fixture = Fixture::asking().await;
+    let cli = CommandLine::new(&fixture);
+    let cloud = &fixture.cloud;
+    fixture
         .x
         .fail(Fault::once("create-tweet", Kind::Html { status: 503 }));
-    machine
+    fixture
         .edit_bot(&[("policy = \"required\"", "policy = \"off\"")])
         .await;
-    machine.run_date("2026-10-30").await;
-    machine
+    fixture.run_date("2026-10-30").await;
+    fixture
         .edit_bot(&[("per_day_usd = 1.00", "per_day_usd = 0.05")])
         .await;
 
-    machine.unplug("store-image").await;
+    fixture.unplug("store-image").await;
     let name = cloud.function_name("post-tweet");
     let environment = HashMap::from([
         ("TABLE_NAME".to_owned(), "another".to_owned()),
@@ -170,14 +170,11 @@ async fn each_thing_that_is_wrong_is_named_with_its_fix() {
         .website_url("https://example.org")
         .production_access_enabled(false);
     sandbox.send().await.unwrap();
-    terminal
-        .spooky(&["pause", "--reason", "a storm"])
-        .await
-        .ok();
+    cli.spooky(&["pause", "--reason", "a storm"]).await.ok();
 
-    let said = terminal.spooky(&["doctor", "--json"]).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
-    let checks = checks(&said);
+    let printed = cli.spooky(&["doctor", "--json"]).await;
+    assert_eq!(printed.code, Some(1), "{printed:?}");
+    let checks = checks(&printed);
     for (what, verdict, says) in [
         (
             "function store-image",
@@ -231,28 +228,26 @@ async fn each_thing_that_is_wrong_is_named_with_its_fix() {
             "{what}: {there:?}"
         );
     }
-    assert!(said.err.contains("checks fail"), "{}", said.err);
+    assert!(printed.err.contains("checks fail"), "{}", printed.err);
 
     let broken = b"broken".to_vec();
     cloud.put_bot_file(BOT, "bot.toml", broken).await.unwrap();
-    let said = terminal.spooky(&["doctor"]).await;
-    assert_eq!(said.code, Some(1));
-    assert!(said.out.contains("fail  bot's files:"), "{}", said.out);
-    assert!(said.out.contains("bot.toml:1"), "{}", said.out);
+    let printed = cli.spooky(&["doctor"]).await;
+    assert_eq!(printed.code, Some(1));
+    assert!(
+        printed.out.contains("fail  bot's files:"),
+        "{}",
+        printed.out
+    );
+    assert!(printed.out.contains("bot.toml:1"), "{}", printed.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_aws_the_schedules_are_held_against_the_bots_file() {
-    let machine = Machine::asking().await;
-    let terminal = Terminal::on_aws(machine.account.url(), machine.account.id());
-    let cloud = &machine.cloud;
-    let doctor = async || {
-        checks(
-            &terminal
-                .spooky(&["doctor", "--env", "local", "--json"])
-                .await,
-        )
-    };
+    let fixture = Fixture::asking().await;
+    let cli = CommandLine::on_aws(fixture.account.url(), fixture.account.id());
+    let cloud = &fixture.cloud;
+    let doctor = async || checks(&cli.spooky(&["doctor", "--env", "local", "--json"]).await);
     let put = async |name: &str,
                      expression: &str,
                      zone: &str,

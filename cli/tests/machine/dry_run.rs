@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use post::Outcome;
 use serde_json::{Value, json};
 
-use crate::setting::{BOT, Machine, Terminal};
+use crate::fixture::{BOT, CommandLine, Fixture};
 
 const DATE: &str = "2026-10-30";
 
@@ -15,8 +15,8 @@ fn date() -> Date {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_goes_through_every_state_and_asks_nobody_for_anything() {
-    let machine = Machine::asking().await;
-    let ended = machine.run(dry_run(BOT, date(), 1)).await;
+    let fixture = Fixture::asking().await;
+    let ended = fixture.run(dry_run(BOT, date(), 1)).await;
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
     let output = &ended.output;
     assert_eq!(output["record"]["outcome"], "dry-run");
@@ -34,18 +34,18 @@ async fn a_dry_run_goes_through_every_state_and_asks_nobody_for_anything() {
     assert_eq!(output["approval"]["decision"]["by"], "dry run");
     let key = output["image"]["key"].as_str().unwrap();
     assert!(key.starts_with("pictures/dry-runs/spooky-days/"), "{key}");
-    let picture = machine.cloud.picture(key).await.unwrap();
+    let picture = fixture.cloud.picture(key).await.unwrap();
     assert!(String::from_utf8_lossy(&picture).contains("trainedAlgorithmicMedia"));
     let requests = output["tweet"]["requests"].as_array().unwrap();
     assert_eq!(
         requests[2]["url"],
-        format!("{}/2/tweets", machine.x.base_url())
+        format!("{}/2/tweets", fixture.x.base_url())
     );
     assert_eq!(requests[2]["json"]["text"], output["prompt"]["caption"]);
 
     // It is on record, under its own name.
     let name = output["day"]["post"].as_str().unwrap();
-    let shown = Terminal::new(&machine)
+    let shown = CommandLine::new(&fixture)
         .spooky(&["show", name, "--json"])
         .await
         .json();
@@ -56,13 +56,13 @@ async fn a_dry_run_goes_through_every_state_and_asks_nobody_for_anything() {
     );
     assert!(shown["expiresAt"].is_i64());
 
-    // Whoever calls post-tweet for it once more, with whatever input, still posts nothing.
+    // A caller of post-tweet for it once more, with whatever input, still posts nothing.
     let image = json!({"key": output["image"]["key"], "sha256": output["image"]["sha256"]});
     let payload = json!({
         "execution": ended.execution, "post": name, "image": image,
         "caption": output["prompt"]["caption"], "altText": output["prompt"]["altText"],
     });
-    let answer = machine.cloud.invoke("post-tweet", &payload).await.unwrap();
+    let answer = fixture.cloud.invoke("post-tweet", &payload).await.unwrap();
     assert_eq!(answer["status"], "dry-run", "{answer}");
     let payload = Value::Object(
         payload
@@ -73,14 +73,14 @@ async fn a_dry_run_goes_through_every_state_and_asks_nobody_for_anything() {
             .chain([("post".to_owned(), json!("spooky-days/2026-10-30/1"))])
             .collect(),
     );
-    let answer = machine.cloud.invoke("post-tweet", &payload).await.unwrap();
+    let answer = fixture.cloud.invoke("post-tweet", &payload).await.unwrap();
     assert_eq!(answer["errorType"], "ClaimLost", "{answer}");
 
-    assert!(machine.openai.requests().is_empty());
-    assert!(machine.x.requests().is_empty());
-    assert!(machine.record(DATE).await.is_none());
-    machine.cloud.run_watchdog().await.unwrap();
-    let costs = Terminal::new(&machine)
+    assert!(fixture.openai.requests().is_empty());
+    assert!(fixture.x.requests().is_empty());
+    assert!(fixture.record(DATE).await.is_none());
+    fixture.cloud.run_watchdog().await.unwrap();
+    let costs = CommandLine::new(&fixture)
         .spooky(&["costs", "--json"])
         .await
         .json();
@@ -88,19 +88,19 @@ async fn a_dry_run_goes_through_every_state_and_asks_nobody_for_anything() {
         (&costs["committedUsd"], &costs["days"]),
         (&json!(0.0), &json!([]))
     );
-    assert!(!format!("{:?}", machine.account.mails().await.unwrap()).contains("dry-run"));
+    assert!(!format!("{:?}", fixture.account.mails().await.unwrap()).contains("dry-run"));
 
     // The slot is as free as before, and its post is the one that was shown.
-    machine
+    fixture
         .edit_bot(&[("policy = \"required\"", "policy = \"off\"")])
         .await;
-    let real = machine.run_date(DATE).await;
+    let real = fixture.run_date(DATE).await;
     assert_eq!(
-        machine.record(DATE).await.unwrap().outcome,
+        fixture.record(DATE).await.unwrap().outcome,
         Some(Outcome::Posted)
     );
     assert_eq!(real.output["prompt"], output["prompt"]);
-    let sent = machine.x.requests();
+    let sent = fixture.x.requests();
     let names: Vec<&str> = sent.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["upload", "metadata", "create-tweet"]);
     assert_eq!(sent[2].1["text"], requests[2]["json"]["text"]);
@@ -108,14 +108,11 @@ async fn a_dry_run_goes_through_every_state_and_asks_nobody_for_anything() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_shows_what_would_be_sent_also_while_the_bot_is_paused() {
-    let machine = Machine::asking().await;
-    let terminal = Terminal::new(&machine);
-    terminal
-        .spooky(&["pause", "--reason", "a bad joke"])
-        .await
-        .ok();
+    let fixture = Fixture::asking().await;
+    let cli = CommandLine::new(&fixture);
+    cli.spooky(&["pause", "--reason", "a bad joke"]).await.ok();
     let dry = ["run", "--dry-run", "--date", DATE];
-    let said = terminal.spooky(&dry).await.ok();
+    let printed = cli.spooky(&dry).await.ok();
     for part in [
         "spooky-days/2026-10-30/1/dry-run-",
         "a real run would have posted nothing: paused: a bad joke",
@@ -123,12 +120,9 @@ async fn the_command_shows_what_would_be_sent_also_while_the_bot_is_paused() {
         "/2/tweets",
         "\"made_with_ai\": true",
     ] {
-        assert!(said.contains(part), "no {part} in {said}");
+        assert!(printed.contains(part), "no {part} in {printed}");
     }
-    let told = terminal
-        .spooky(&[&dry[..], &["--json"]].concat())
-        .await
-        .json();
+    let told = cli.spooky(&[&dry[..], &["--json"]].concat()).await.json();
     assert_eq!(told["output"]["day"]["wouldSkip"], "paused: a bad joke");
     assert_eq!(
         told["output"]["tweet"]["requests"]
@@ -137,16 +131,14 @@ async fn the_command_shows_what_would_be_sent_also_while_the_bot_is_paused() {
             .len(),
         3
     );
-    assert!(machine.x.requests().is_empty() && machine.openai.requests().is_empty());
+    assert!(fixture.x.requests().is_empty() && fixture.openai.requests().is_empty());
 
     // What is done to posts by hand is not done to a dry run.
     let name = told["output"]["day"]["post"].as_str().unwrap();
-    let again = terminal
-        .spooky(&["run", "--again", name, "--reason", "x"])
-        .await;
+    let again = cli.spooky(&["run", "--again", name, "--reason", "x"]).await;
     assert!(again.refused().contains("--dry-run"));
-    let failed = machine.run(dry_run("nobody", date(), 1)).await;
+    let failed = fixture.run(dry_run("no-such-bot", date(), 1)).await;
     assert_eq!(failed.status, "FAILED");
-    let redrive = terminal.spooky(&["redrive", &failed.execution]).await;
+    let redrive = cli.spooky(&["redrive", &failed.execution]).await;
     assert!(redrive.refused().contains("--dry-run"));
 }

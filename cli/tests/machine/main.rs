@@ -1,4 +1,4 @@
-//! The whole machine on the local cloud: the real state machine, the real functions, the stand-ins.
+//! The whole machine on the local cloud: the real state machine, the real functions, the fakes.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 
@@ -7,13 +7,13 @@ mod aws;
 mod changes;
 mod doctor;
 mod dry_run;
+mod fixture;
 mod money;
 mod notices;
 mod operate;
 mod page;
 mod restart;
 mod runbook;
-mod setting;
 mod telemetry;
 mod two_bots;
 mod visit;
@@ -21,13 +21,13 @@ mod wrong_use;
 
 use deployment::{EndedExecution, ad_hoc, scheduled};
 use fakes::{Fault, Kind};
+use fixture::{BOT, Fixture, SECRETS};
 use jiff::civil::Date;
 use post::Outcome;
 use posts_table::Ledger;
 use serde_json::{Value, json};
-use setting::{BOT, Machine, SECRETS};
 
-/// A bot that asks nobody and has money for many pictures a day.
+/// A bot that needs no approval and has money for many pictures a day.
 const RICH: [(&str, &str); 3] = [
     ("policy = \"required\"", "policy = \"off\""),
     ("per_day_usd = 1.00", "per_day_usd = 50.00"),
@@ -45,8 +45,8 @@ fn last_state(ended: &EndedExecution) -> (&str, u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ordinary_day_ends_as_one_recorded_post() {
-    let machine = Machine::new().await;
-    let ended = machine
+    let fixture = Fixture::new().await;
+    let ended = fixture
         .run(scheduled(BOT, 1, "2026-10-30T11:50:00Z".parse().unwrap()))
         .await;
     // Long past, so a scheduled run is too late; everything but the tweet has happened.
@@ -58,9 +58,9 @@ async fn an_ordinary_day_ends_as_one_recorded_post() {
             .unwrap()
             .contains("too late")
     );
-    assert!(machine.x.tweets().is_empty());
+    assert!(fixture.x.tweets().is_empty());
 
-    let ended = machine.run_date("2026-12-24").await;
+    let ended = fixture.run_date("2026-12-24").await;
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
     let names: Vec<&str> = ended
         .states
@@ -81,7 +81,7 @@ async fn an_ordinary_day_ends_as_one_recorded_post() {
             "RecordResult",
         ]
     );
-    let tweets = machine.x.tweets();
+    let tweets = fixture.x.tweets();
     assert_eq!(tweets.len(), 1);
     let tweet = &tweets[0];
     assert_eq!(ended.output["tweet"]["id"], tweet.id);
@@ -89,26 +89,26 @@ async fn an_ordinary_day_ends_as_one_recorded_post() {
     assert_eq!(ended.output["prompt"]["altText"], tweet.alt_texts[0]);
     assert!(tweet.made_with_ai);
     let image = &ended.output["image"];
-    let stored = machine
+    let stored = fixture
         .cloud
         .picture(image["key"].as_str().unwrap())
         .await
         .unwrap();
     assert_eq!(stored, tweet.pictures[0]);
     assert!(String::from_utf8_lossy(&stored).contains("trainedAlgorithmicMedia"));
-    machine
+    fixture
         .cloud
         .picture(image["thumbnailKey"].as_str().unwrap())
         .await
         .unwrap();
 
-    let record = machine.record("2026-12-24").await.unwrap();
+    let record = fixture.record("2026-12-24").await.unwrap();
     assert_eq!(record.outcome, Some(Outcome::Posted));
     assert_eq!(record.ledger, Ledger::Posted);
     assert_eq!(record.tweet_id.as_deref(), Some(tweet.id.as_str()));
     assert_eq!(record.media_keys, tweet.media_keys);
     assert_eq!(record.execution, ended.execution);
-    let request = &machine.openai.requests()[1];
+    let request = &fixture.openai.requests()[1];
     assert_eq!(request["model"], "gpt-image-2.6-flare");
     assert_eq!(request["size"], "1024x1024");
     assert_eq!(request["output_format"], "jpeg");
@@ -116,10 +116,10 @@ async fn an_ordinary_day_ends_as_one_recorded_post() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_without_an_entry_and_a_slot_beyond_the_days_are_skipped_with_their_reason() {
-    let machine = Machine::new().await;
+    let fixture = Fixture::new().await;
     let small =
         "[days]\n10-31 = [{ name = \"Halloween\" }]\n[remembrance]\n11-11 = \"Veterans Day\"\n";
-    machine
+    fixture
         .cloud
         .put_bot_file(BOT, "calendar.toml", small.into())
         .await
@@ -130,12 +130,12 @@ async fn a_day_without_an_entry_and_a_slot_beyond_the_days_are_skipped_with_thei
         (ad_hoc(BOT, "2026-05-03".parse().unwrap(), 1), "no entry"),
         (ad_hoc(BOT, date, 40), "slot 40"),
     ] {
-        let ended = machine.run(input).await;
+        let ended = fixture.run(input).await;
         assert_eq!(ended.status, "SUCCEEDED");
         assert_eq!(ended.output["record"]["outcome"], "skipped");
-        let said = ended.output["record"]["reason"].as_str().unwrap();
-        assert!(said.to_lowercase().contains(reason), "{said}");
-        let record = machine
+        let printed = ended.output["record"]["reason"].as_str().unwrap();
+        assert!(printed.to_lowercase().contains(reason), "{printed}");
+        let record = fixture
             .cloud
             .table
             .read(
@@ -149,14 +149,14 @@ async fn a_day_without_an_entry_and_a_slot_beyond_the_days_are_skipped_with_thei
             .unwrap();
         assert_eq!(record.unwrap().outcome, Some(Outcome::Skipped));
     }
-    assert!(machine.openai.requests().is_empty());
-    assert!(machine.x.requests().is_empty());
+    assert!(fixture.openai.requests().is_empty());
+    assert!(fixture.x.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_duplicate_start_posts_nothing_and_says_who_holds_the_slot() {
-    let machine = Machine::new().await;
-    let run = || machine.run_date("2026-10-30");
+    let fixture = Fixture::new().await;
+    let run = || fixture.run_date("2026-10-30");
     let (a, b, c, d) = tokio::join!(run(), run(), run(), run());
     let runs = [a, b, c, d];
     let outcome = |run: &EndedExecution| {
@@ -174,17 +174,17 @@ async fn a_duplicate_start_posts_nothing_and_says_who_holds_the_slot() {
         assert_eq!(outcome(run), "duplicate");
         assert_eq!(run.output["day"]["heldBy"], posted[0].execution);
     }
-    assert_eq!(machine.x.tweets().len(), 1);
+    assert_eq!(fixture.x.tweets().len(), 1);
     assert_eq!(
-        machine.record("2026-10-30").await.unwrap().outcome,
+        fixture.record("2026-10-30").await.unwrap().outcome,
         Some(Outcome::Posted)
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_that_passes_is_outlived_by_a_retry() {
-    let machine = Machine::new().await;
-    machine.edit_bot(&RICH).await;
+    let fixture = Fixture::new().await;
+    fixture.edit_bot(&RICH).await;
     let overloaded = json!({"error": {"message": "Overloaded.", "type": "service_unavailable_error", "param": null, "code": "server_is_overloaded"}});
     let limited = json!({"error": {"message": "Slow down.", "type": "rate_limit_error", "param": null, "code": "rate_limit_exceeded"}});
     let too_many = json!({"title": "Too Many Requests", "status": 429});
@@ -214,30 +214,30 @@ async fn each_fault_that_passes_is_outlived_by_a_retry() {
     ] {
         let fault = Fault::once(operation, kind.clone());
         match server {
-            "openai" => machine.openai.fail(fault),
-            _ => machine.x.fail(fault),
+            "openai" => fixture.openai.fail(fault),
+            _ => fixture.x.fail(fault),
         }
-        let before = machine.x.tweets().len();
+        let before = fixture.x.tweets().len();
         // The calendar is silent on these.
         while ["2026-12-07", "2026-12-09", "2026-12-14"].contains(&date.to_string().as_str()) {
             date = date.tomorrow().unwrap();
         }
-        let ended = machine.run_date(&date.to_string()).await;
+        let ended = fixture.run_date(&date.to_string()).await;
         assert_eq!(
             ended.output["record"]["outcome"], "posted",
             "{operation} {kind:?}: {ended:?}"
         );
         let hit = ended.states.iter().find(|s| s.name == state).unwrap();
         assert!(hit.attempts > 1, "{operation} {kind:?} did not happen");
-        assert_eq!(machine.x.tweets().len(), before + 1, "{operation} {kind:?}");
+        assert_eq!(fixture.x.tweets().len(), before + 1, "{operation} {kind:?}");
         date = date.tomorrow().unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_that_stays_fails_in_its_own_state_and_the_record_says_where() {
-    let machine = Machine::new().await;
-    machine.edit_bot(&RICH).await;
+    let fixture = Fixture::new().await;
+    fixture.edit_bot(&RICH).await;
     let openai = |code: &str, kind: &str| json!({"error": {"message": "No.", "type": kind, "param": null, "code": code}});
     let x = |title: &str, kind: &str| json!({"title": title, "detail": title, "type": kind});
     let mut date: Date = "2026-12-15".parse().unwrap();
@@ -346,12 +346,12 @@ async fn each_fault_that_stays_fails_in_its_own_state_and_the_record_says_where(
         ),
     ] {
         if operation == "images" {
-            machine.openai.fail(Fault::always(operation, kind.clone()));
+            fixture.openai.fail(Fault::always(operation, kind.clone()));
         } else {
-            machine.x.fail(Fault::always(operation, kind.clone()));
+            fixture.x.fail(Fault::always(operation, kind.clone()));
         }
         let day = date.to_string();
-        let ended = machine.run_date(&day).await;
+        let ended = fixture.run_date(&day).await;
         assert_eq!(ended.status, "FAILED", "{kind:?}: {ended:?}");
         assert_eq!(last_state(&ended).0, state, "{kind:?}");
         assert_eq!(
@@ -360,31 +360,31 @@ async fn each_fault_that_stays_fails_in_its_own_state_and_the_record_says_where(
             "{kind:?}: {:?}",
             ended.cause
         );
-        let record = machine.failed_record(&day).await;
+        let record = fixture.failed_record(&day).await;
         let failure = record.failure.unwrap();
         assert_eq!(failure.state.as_deref(), Some(state), "{kind:?}");
         assert_eq!(failure.error.as_deref(), Some(error));
         assert_eq!(record.outcome, None);
-        assert!(machine.x.tweets().is_empty(), "{kind:?}");
-        machine.openai.clear_faults();
-        machine.x.clear_faults();
+        assert!(fixture.x.tweets().is_empty(), "{kind:?}");
+        fixture.openai.clear_faults();
+        fixture.x.clear_faults();
         date = date.tomorrow().unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_prompt_is_asked_more_softly_twice_and_then_the_run_ends_as_refused() {
-    let machine = Machine::new().await;
+    let fixture = Fixture::new().await;
     let blocked = status(
         400,
         json!({"error": {"message": "Rejected by the safety system.", "type": "image_generation_user_error", "param": null, "code": "moderation_blocked"}}),
     );
     for _ in 0..2 {
-        machine.openai.fail(Fault::once("images", blocked.clone()));
+        fixture.openai.fail(Fault::once("images", blocked.clone()));
     }
-    let ended = machine.run_date("2026-10-30").await;
+    let ended = fixture.run_date("2026-10-30").await;
     assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
-    let prompts: Vec<Value> = machine
+    let prompts: Vec<Value> = fixture
         .openai
         .requests()
         .iter()
@@ -393,8 +393,8 @@ async fn a_refused_prompt_is_asked_more_softly_twice_and_then_the_run_ends_as_re
     assert_eq!(prompts.len(), 3);
     assert!(prompts[0] != prompts[1] && prompts[1] != prompts[2]);
 
-    machine.openai.fail(Fault::always("images", blocked));
-    let ended = machine.run_date("2026-10-29").await;
+    fixture.openai.fail(Fault::always("images", blocked));
+    let ended = fixture.run_date("2026-10-29").await;
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
     assert_eq!(ended.output["record"]["outcome"], "refused");
     assert!(
@@ -403,50 +403,50 @@ async fn a_refused_prompt_is_asked_more_softly_twice_and_then_the_run_ends_as_re
             .unwrap()
             .contains("safety system")
     );
-    assert_eq!(machine.openai.requests().len(), 6);
-    assert_eq!(machine.x.tweets().len(), 1);
+    assert_eq!(fixture.openai.requests().len(), 6);
+    assert_eq!(fixture.x.tweets().len(), 1);
     assert_eq!(
-        machine.record("2026-10-29").await.unwrap().outcome,
+        fixture.record("2026-10-29").await.unwrap().outcome,
         Some(Outcome::Refused)
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tweet_that_never_shows_ends_unconfirmed_and_is_not_sent_again() {
-    let machine = Machine::new().await;
-    machine.x.fail(Fault::once(
+    let fixture = Fixture::new().await;
+    fixture.x.fail(Fault::once(
         "create-tweet",
         Kind::Hidden { reads: u32::MAX },
     ));
-    let ended = machine.run_date("2026-10-30").await;
+    let ended = fixture.run_date("2026-10-30").await;
     assert_eq!(ended.status, "FAILED");
     assert_eq!(last_state(&ended).0, "PostTweet");
     assert_eq!(ended.error.as_deref(), Some("Unconfirmed"));
-    assert_eq!(machine.x.tweets().len(), 1);
-    let record = machine.failed_record("2026-10-30").await;
+    assert_eq!(fixture.x.tweets().len(), 1);
+    let record = fixture.failed_record("2026-10-30").await;
     assert_eq!(record.ledger, Ledger::Armed);
     assert_eq!(record.reconciliations, posts_table::MAX_RECONCILIATIONS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_picture_that_is_too_large_for_x_is_posted_smaller() {
-    let machine = Machine::new().await;
-    machine.openai.fail(Fault::once("images", Kind::Huge));
+    let fixture = Fixture::new().await;
+    fixture.openai.fail(Fault::once("images", Kind::Huge));
     // The noise is a PNG, so the bot asks for one.
-    machine
+    fixture
         .edit_bot(&[
             ("policy = \"required\"", "policy = \"off\""),
             ("format = \"jpeg\"", "format = \"png\""),
         ])
         .await;
-    let ended = machine.run_date("2026-10-30").await;
+    let ended = fixture.run_date("2026-10-30").await;
     assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
     assert!(ended.output["image"]["bytes"].as_u64().unwrap() <= 5_000_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_input_and_bad_files_fail_in_pick_day_with_what_to_mend() {
-    let machine = Machine::new().await;
+async fn bad_input_and_bad_files_fail_in_pick_day_with_what_to_fix() {
+    let fixture = Fixture::new().await;
     let long_ago = "2026-10-30T11:50:00Z";
     for (input, says) in [
         (
@@ -470,7 +470,7 @@ async fn bad_input_and_bad_files_fail_in_pick_day_with_what_to_mend() {
             "the first slot is 1",
         ),
         (
-            json!({"bot": "nobody", "slot": 1, "scheduledTime": long_ago}),
+            json!({"bot": "no-such-bot", "slot": 1, "scheduledTime": long_ago}),
             "there is no bot",
         ),
         (
@@ -478,7 +478,7 @@ async fn bad_input_and_bad_files_fail_in_pick_day_with_what_to_mend() {
             "folder in bots/",
         ),
     ] {
-        let ended = machine.run(input.clone()).await;
+        let ended = fixture.run(input.clone()).await;
         assert_eq!(ended.status, "FAILED", "{input}");
         assert_eq!(last_state(&ended), ("PickDay", 1), "{input}");
         assert_eq!(
@@ -496,12 +496,12 @@ async fn bad_input_and_bad_files_fail_in_pick_day_with_what_to_mend() {
     ] {
         let path = format!("{}/../bots/{BOT}/{file}", env!("CARGO_MANIFEST_DIR"));
         let whole = std::fs::read(path).unwrap();
-        machine
+        fixture
             .cloud
             .put_bot_file(BOT, file, broken.into())
             .await
             .unwrap();
-        let ended = machine.run_date("2026-10-30").await;
+        let ended = fixture.run_date("2026-10-30").await;
         assert_eq!(
             ended.error.as_deref(),
             Some("BotFilesInvalid"),
@@ -513,17 +513,17 @@ async fn bad_input_and_bad_files_fail_in_pick_day_with_what_to_mend() {
             "{:?}",
             ended.cause
         );
-        machine.cloud.put_bot_file(BOT, file, whole).await.unwrap();
+        fixture.cloud.put_bot_file(BOT, file, whole).await.unwrap();
     }
-    assert!(machine.openai.requests().is_empty());
+    assert!(fixture.openai.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missing_and_malformed_secrets_and_a_missing_table_are_named() {
-    let machine = Machine::new().await;
+    let fixture = Fixture::new().await;
     let secret = |name: &str| format!("daily-post-local/{name}");
     let put = async |name: &str, value: &str| {
-        machine
+        fixture
             .cloud
             .secrets
             .put_secret_value()
@@ -534,7 +534,7 @@ async fn missing_and_malformed_secrets_and_a_missing_table_are_named() {
             .unwrap();
     };
     put("openai", "{\"key\": \"sk-very-secret\"}").await;
-    let ended = machine.run_date("2026-10-26").await;
+    let ended = fixture.run_date("2026-10-26").await;
     assert_eq!(ended.error.as_deref(), Some("SecretUnusable"));
     let cause = ended.cause.unwrap();
     assert!(
@@ -544,7 +544,7 @@ async fn missing_and_malformed_secrets_and_a_missing_table_are_named() {
     put("openai", &json!({"apiKey": SECRETS[0]}).to_string()).await;
 
     put("spooky-days/x-credentials", "not JSON but secret").await;
-    let ended = machine.run_date("2026-10-27").await;
+    let ended = fixture.run_date("2026-10-27").await;
     assert_eq!(ended.error.as_deref(), Some("SecretUnusable"));
     assert_eq!(last_state(&ended).0, "PostTweet");
     let cause = ended.cause.unwrap();
@@ -553,7 +553,7 @@ async fn missing_and_malformed_secrets_and_a_missing_table_are_named() {
         "{cause}"
     );
 
-    machine
+    fixture
         .cloud
         .secrets
         .delete_secret()
@@ -562,10 +562,10 @@ async fn missing_and_malformed_secrets_and_a_missing_table_are_named() {
         .send()
         .await
         .unwrap();
-    let ended = machine.run_date("2026-10-28").await;
+    let ended = fixture.run_date("2026-10-28").await;
     assert_eq!(ended.error.as_deref(), Some("SecretUnusable"));
 
-    machine
+    fixture
         .cloud
         .dynamodb
         .delete_table()
@@ -573,7 +573,7 @@ async fn missing_and_malformed_secrets_and_a_missing_table_are_named() {
         .send()
         .await
         .unwrap();
-    let ended = machine.run_date("2026-10-29").await;
+    let ended = fixture.run_date("2026-10-29").await;
     assert_eq!(last_state(&ended), ("PickDay", 1));
     assert_eq!(ended.error.as_deref(), Some("Unexpected"));
     assert!(ended.cause.unwrap().contains("ResourceNotFoundException"));

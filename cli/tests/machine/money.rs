@@ -4,16 +4,16 @@ use fakes::{Fault, Kind};
 use post::Outcome;
 use serde_json::{Value, json};
 
-use crate::setting::{BOT, Machine, Terminal};
+use crate::fixture::{BOT, CommandLine, Fixture};
 
 const DATE: &str = "2026-10-30";
 const POST: &str = "spooky-days/2026-10-30/1";
 
 const CAP: &str = "per_day_usd = 1.00";
 
-impl Machine {
+impl Fixture {
     async fn costs(&self) -> Value {
-        Terminal::new(self)
+        CommandLine::new(self)
             .spooky(&["costs", "--json"])
             .await
             .json()
@@ -22,23 +22,23 @@ impl Machine {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_spent_is_counted_and_over_a_cap_nothing_is_bought() {
-    let machine = Machine::new().await;
+    let fixture = Fixture::new().await;
     // Room for one picture, and not for two.
-    machine
+    fixture
         .edit_bot(&[
             ("policy = \"required\"", "policy = \"off\""),
             (CAP, "per_day_usd = 0.10"),
         ])
         .await;
-    let ended = machine.run_date(DATE).await;
+    let ended = fixture.run_date(DATE).await;
     assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
-    let costs = machine.costs().await;
+    let costs = fixture.costs().await;
     assert_eq!(costs["openaiUsd"], ended.output["draft"]["costUsd"]);
     assert_eq!(costs["xUsd"], ended.output["tweet"]["costUsd"]);
     assert_eq!(costs["reservedUsd"], 0.0);
     assert_eq!(costs["days"].as_array().unwrap().len(), 1);
 
-    let ended = machine.run_date("2026-10-31").await;
+    let ended = fixture.run_date("2026-10-31").await;
     assert_eq!(ended.status, "SUCCEEDED", "{ended:?}");
     assert_eq!(ended.output["record"]["outcome"], "skipped");
     let reason = ended.output["record"]["reason"].as_str().unwrap();
@@ -47,16 +47,16 @@ async fn what_is_spent_is_counted_and_over_a_cap_nothing_is_bought() {
         "{reason}"
     );
     assert!(reason.contains("per_day_usd = $0.10"), "{reason}");
-    assert_eq!(machine.openai.requests().len(), 1);
-    assert_eq!(machine.x.tweets().len(), 1);
-    assert_eq!(machine.costs().await, costs);
+    assert_eq!(fixture.openai.requests().len(), 1);
+    assert_eq!(fixture.x.tweets().len(), 1);
+    assert_eq!(fixture.costs().await, costs);
     // The owner is told, and with a higher cap the named command posts it.
-    let mails = machine.notices(1).await;
+    let mails = fixture.notices(1).await;
     assert!(
         mails[0].subject.contains("the budget is used up"),
         "{mails:?}"
     );
-    machine
+    fixture
         .edit_bot(&[("policy = \"required\"", "policy = \"off\"")])
         .await;
     let again = [
@@ -66,54 +66,54 @@ async fn what_is_spent_is_counted_and_over_a_cap_nothing_is_bought() {
         "--reason",
         "more money",
     ];
-    Terminal::new(&machine).spooky(&again).await.ok();
-    let record = machine.record("2026-10-31").await.unwrap();
+    CommandLine::new(&fixture).spooky(&again).await.ok();
+    let record = fixture.record("2026-10-31").await.unwrap();
     assert_eq!(record.outcome, Some(Outcome::Posted));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redrive_finds_the_draft_and_pays_nothing_and_another_picture_is_paid() {
-    let machine = Machine::new().await;
+    let fixture = Fixture::new().await;
     let refused = json!({"title": "Unauthorized", "status": 401});
-    machine.x.fail(Fault::once(
+    fixture.x.fail(Fault::once(
         "upload",
         Kind::Status {
             status: 401,
             body: refused,
         },
     ));
-    let ended = machine.run_date(DATE).await;
+    let ended = fixture.run_date(DATE).await;
     assert_eq!(ended.status, "FAILED");
-    machine.failed_record(DATE).await;
-    let costs = machine.costs().await;
+    fixture.failed_record(DATE).await;
+    let costs = fixture.costs().await;
     let picture = costs["openaiUsd"].as_f64().unwrap();
     assert!(picture > 0.0);
     assert_eq!(costs["xUsd"], 0.0);
-    Terminal::new(&machine)
+    CommandLine::new(&fixture)
         .spooky(&["redrive", POST])
         .await
         .ok();
-    let costs = machine.costs().await;
+    let costs = fixture.costs().await;
     assert_eq!(costs["openaiUsd"], picture);
     assert!(costs["xUsd"].as_f64().unwrap() > 0.0);
-    assert_eq!(machine.openai.requests().len(), 1);
+    assert_eq!(fixture.openai.requests().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_picture_counts_and_can_be_over_budget() {
-    let machine = Machine::asking().await;
-    machine.edit_bot(&[(CAP, "per_day_usd = 0.10")]).await;
-    let execution = machine
+    let fixture = Fixture::asking().await;
+    fixture.edit_bot(&[(CAP, "per_day_usd = 0.10")]).await;
+    let execution = fixture
         .cloud
         .start(&deployment::ad_hoc(BOT, DATE.parse().unwrap(), 1))
         .await
         .unwrap();
-    machine.mails(1).await;
+    fixture.mails(1).await;
     let regenerate = ["regenerate", POST, "--note", "more bats"];
-    Terminal::new(&machine).spooky(&regenerate).await.ok();
-    let ended = machine.ended(&execution).await;
+    CommandLine::new(&fixture).spooky(&regenerate).await.ok();
+    let ended = fixture.ended(&execution).await;
     assert_eq!(ended.output["record"]["outcome"], "skipped", "{ended:?}");
-    assert_eq!(machine.openai.requests().len(), 1);
+    assert_eq!(fixture.openai.requests().len(), 1);
     // One picture was painted, and is in the record once.
     assert_eq!(
         ended.output["record"]["costUsd"],

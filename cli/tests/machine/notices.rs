@@ -5,17 +5,17 @@ use fakes::{Fault, Kind};
 use post::Outcome;
 use serde_json::{Value, json};
 
-use crate::setting::{BOT, Machine, SECRETS, Terminal, commands};
+use crate::fixture::{BOT, CommandLine, Fixture, SECRETS, commands};
 
 const DATE: &str = "2026-10-30";
 const POST: &str = "spooky-days/2026-10-30/1";
 
-impl Machine {
-    /// One whose bot asks nobody, and tells of each post.
-    async fn telling() -> Machine {
-        let machine = Machine::asking().await;
-        machine.edit_bot(&TELLING).await;
-        machine
+impl Fixture {
+    /// One whose bot needs no approval, and tells of each post.
+    async fn telling() -> Fixture {
+        let fixture = Fixture::asking().await;
+        fixture.edit_bot(&TELLING).await;
+        fixture
     }
 
     /// Calls a function, and gives what it answers.
@@ -54,26 +54,26 @@ const TELLING: [(&str, &str); 2] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_run_mails_one_notice_whose_command_mends_it_and_late_events_mail_nothing() {
-    let machine = Machine::telling().await;
-    let terminal = Terminal::new(&machine);
-    machine
+async fn a_failed_run_mails_one_notice_whose_command_fixes_it_and_late_events_mail_nothing() {
+    let fixture = Fixture::telling().await;
+    let cli = CommandLine::new(&fixture);
+    fixture
         .x
         .fail(Fault::always("upload", Kind::Html { status: 500 }));
-    let ended = machine.run_date(DATE).await;
+    let ended = fixture.run_date(DATE).await;
     assert_eq!(ended.status, "FAILED", "{ended:?}");
-    let notices = machine.notices(1).await;
+    let notices = fixture.notices(1).await;
     assert_eq!(notices.len(), 1, "{notices:?}");
     assert_eq!(notices[0].to, ["owner@example.org"]);
     let subject = "spooky-days/2026-10-30/1 failed in PostTweet: ";
     assert!(notices[0].subject.starts_with(subject), "{notices:?}");
     assert_eq!(commands(&notices[0]), [format!("redrive {POST}")]);
 
-    machine.x.clear_faults();
-    let said = terminal.types(commands(&notices[0])[0], &[], &[]).await;
-    assert!(said.ok().contains("posted"));
-    let notices = machine.notices(2).await;
-    let tweet = &machine.x.tweets()[0].id;
+    fixture.x.clear_faults();
+    let printed = cli.types(commands(&notices[0])[0], &[], &[]).await;
+    assert!(printed.ok().contains("posted"));
+    let notices = fixture.notices(2).await;
+    let tweet = &fixture.x.tweets()[0].id;
     let text = &notices[1].body_text;
     assert!(text.contains(&format!("{POST} is posted.")), "{text}");
     assert!(
@@ -82,8 +82,8 @@ async fn a_failed_run_mails_one_notice_whose_command_mends_it_and_late_events_ma
     );
 
     // What comes late, twice, out of order, or of another execution changes nothing of it.
-    let before = json!(machine.record(DATE).await);
-    let held = machine.record(DATE).await.unwrap().execution;
+    let before = json!(fixture.record(DATE).await);
+    let held = fixture.record(DATE).await.unwrap().execution;
     for (execution, redrives) in [
         (&ended.execution, 0),
         (&ended.execution, 1),
@@ -91,12 +91,12 @@ async fn a_failed_run_mails_one_notice_whose_command_mends_it_and_late_events_ma
         (&held, 0),
     ] {
         let change = json!({"redriveCount": redrives});
-        let answer = machine.deliver(execution, change).await;
+        let answer = fixture.deliver(execution, change).await;
         assert_eq!(answer["recorded"], false, "{answer}");
     }
-    assert_eq!(json!(machine.record(DATE).await), before);
-    assert_eq!(machine.notices(2).await.len(), 2);
-    for mail in machine.account.mails().await.unwrap() {
+    assert_eq!(json!(fixture.record(DATE).await), before);
+    assert_eq!(fixture.notices(2).await.len(), 2);
+    for mail in fixture.account.mails().await.unwrap() {
         for secret in SECRETS {
             assert!(!mail.body_text.contains(secret) && !mail.body_html.contains(secret));
         }
@@ -105,43 +105,43 @@ async fn a_failed_run_mails_one_notice_whose_command_mends_it_and_late_events_ma
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_duplicate_that_fails_leaves_the_post_alone_and_says_so() {
-    let machine = Machine::telling().await;
-    let terminal = Terminal::new(&machine);
-    let ended = machine.run_date(DATE).await;
+    let fixture = Fixture::telling().await;
+    let cli = CommandLine::new(&fixture);
+    let ended = fixture.run_date(DATE).await;
     assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
-    machine.notices(1).await;
-    let before = json!(machine.record(DATE).await);
+    fixture.notices(1).await;
+    let before = json!(fixture.record(DATE).await);
     let duplicate = format!("{}-2", ended.execution);
     for _ in 0..2 {
-        let answer = machine.deliver(&duplicate, json!({})).await;
+        let answer = fixture.deliver(&duplicate, json!({})).await;
         assert_eq!(answer["recorded"], false, "{answer}");
     }
-    assert_eq!(json!(machine.record(DATE).await), before);
-    let notices = machine.notices(2).await;
+    assert_eq!(json!(fixture.record(DATE).await), before);
+    let notices = fixture.notices(2).await;
     assert_eq!(notices.len(), 2, "{notices:?}");
     assert_eq!(
         notices[1].subject,
         format!("A second execution for {POST} failed; the slot is not touched")
     );
     assert_eq!(commands(&notices[1]), [format!("show {POST}")]);
-    let said = terminal.types(commands(&notices[1])[0], &[], &[]).await;
-    assert!(said.ok().contains(&ended.execution));
+    let printed = cli.types(commands(&notices[1])[0], &[], &[]).await;
+    assert!(printed.ok().contains(&ended.execution));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_an_unconfirmed_post_end_it_with_one_tweet() {
-    let machine = Machine::telling().await;
-    let terminal = Terminal::new(&machine);
+    let fixture = Fixture::telling().await;
+    let cli = CommandLine::new(&fixture);
     // It is on X, and is not to be found.
     let hidden = Kind::Hidden { reads: u32::MAX };
-    machine.x.fail(Fault::once("create-tweet", hidden));
-    let ended = machine.run_date(DATE).await;
+    fixture.x.fail(Fault::once("create-tweet", hidden));
+    let ended = fixture.run_date(DATE).await;
     assert_eq!(ended.error.as_deref(), Some("Unconfirmed"), "{ended:?}");
-    let notices = machine.notices(1).await;
+    let notices = fixture.notices(1).await;
     assert_eq!(notices.len(), 1, "{notices:?}");
     let text = &notices[0].body_text;
     assert!(text.contains("nobody knows whether it is on X"), "{text}");
-    let tweet = machine.x.tweets()[0].id.clone();
+    let tweet = fixture.x.tweets()[0].id.clone();
     let [attach, redrive, again] = commands(&notices[0])[..] else {
         panic!("{text}");
     };
@@ -149,25 +149,25 @@ async fn the_commands_of_an_unconfirmed_post_end_it_with_one_tweet() {
     let address = format!("https://x.com/i/status/{tweet}");
     for command in [attach, redrive] {
         let open = [("<address of the tweet>", address.as_str())];
-        terminal.types(command, &open, &[]).await.ok();
+        cli.types(command, &open, &[]).await.ok();
     }
-    let record = machine.record(DATE).await.unwrap();
+    let record = fixture.record(DATE).await.unwrap();
     assert_eq!(record.outcome, Some(Outcome::Posted));
-    assert_eq!(machine.x.tweets().len(), 1);
-    let notices = machine.notices(2).await;
+    assert_eq!(fixture.x.tweets().len(), 1);
+    let notices = fixture.notices(2).await;
     assert!(notices[1].body_text.contains(&tweet), "{notices:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_fails_before_its_claim_is_told_with_its_execution_and_to_whom_there_is() {
-    let machine = Machine::telling().await;
-    let terminal = Terminal::new(&machine);
-    let cloud = &machine.cloud;
+    let fixture = Fixture::telling().await;
+    let cli = CommandLine::new(&fixture);
+    let cloud = &fixture.cloud;
     let broken = b"broken".to_vec();
     cloud.put_bot_file(BOT, "bot.toml", broken).await.unwrap();
-    let ended = machine.run_date(DATE).await;
+    let ended = fixture.run_date(DATE).await;
     assert_eq!(ended.error.as_deref(), Some("BotFilesInvalid"));
-    let notices = machine.notices(1).await;
+    let notices = fixture.notices(1).await;
     assert_eq!(notices[0].to, ["alerts@example.org"]);
     let text = &notices[0].body_text;
     assert!(
@@ -178,17 +178,17 @@ async fn a_run_that_fails_before_its_claim_is_told_with_its_execution_and_to_who
         commands(&notices[0]),
         [format!("redrive {}", ended.execution)]
     );
-    machine.edit_bot(&TELLING).await;
-    let said = terminal.types(commands(&notices[0])[0], &[], &[]).await;
-    assert!(said.ok().contains("posted"));
-    assert_eq!(machine.notices(2).await[1].to, ["owner@example.org"]);
+    fixture.edit_bot(&TELLING).await;
+    let printed = cli.types(commands(&notices[0])[0], &[], &[]).await;
+    assert!(printed.ok().contains("posted"));
+    assert_eq!(fixture.notices(2).await[1].to, ["owner@example.org"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deployed_canaries_see_what_a_run_would_meet() {
-    let machine = Machine::asking().await;
+    let fixture = Fixture::asking().await;
     let ask = async || {
-        let answer = machine.call("watchdog", json!({"canaries": true})).await;
+        let answer = fixture.call("watchdog", json!({"canaries": true})).await;
         let text = answer.to_string();
         assert!(
             SECRETS.iter().all(|secret| !text.contains(secret)),
@@ -202,13 +202,13 @@ async fn the_deployed_canaries_see_what_a_run_would_meet() {
         checks.iter().all(|check| check["verdict"] == "ok"),
         "{checks:?}"
     );
-    let put = machine.cloud.secrets.put_secret_value();
+    let put = fixture.cloud.secrets.put_secret_value();
     put.secret_id("daily-post-local/openai")
         .secret_string(r#"{"apiKey": "another"}"#)
         .send()
         .await
         .unwrap();
-    machine
+    fixture
         .edit_bot(&[("lead = \"2h\"", "lead = \"9h\"")])
         .await;
     let mut checks = ask().await;
@@ -218,6 +218,6 @@ async fn the_deployed_canaries_see_what_a_run_would_meet() {
         .map(|check| check["what"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["files of spooky-days", "OpenAI key"], "{checks:?}");
-    assert!(machine.openai.requests().is_empty() && machine.x.tweets().is_empty());
-    assert!(machine.account.mails().await.unwrap().is_empty());
+    assert!(fixture.openai.requests().is_empty() && fixture.x.tweets().is_empty());
+    assert!(fixture.account.mails().await.unwrap().is_empty());
 }

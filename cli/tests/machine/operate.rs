@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     approval::{Page, Waiting, link},
-    setting::{BOT, Machine, SECRETS, Terminal, post, until},
+    fixture::{BOT, CommandLine, Fixture, SECRETS, post, until},
 };
 
 const DATE: &str = "2026-10-30";
@@ -20,7 +20,7 @@ pub fn name(date: &str) -> String {
     format!("{BOT}/{date}/1")
 }
 
-impl Machine {
+impl Fixture {
     /// Takes a function's alias away, and gives what brings it back.
     pub async fn unplug(&self, function: &str) -> String {
         let name = format!("daily-post-local-{function}");
@@ -120,8 +120,8 @@ impl Machine {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_failed_in_any_state_is_redriven_to_one_post() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
     let html = Kind::Html { status: 500 };
     let mut dates = (15..).map(|day| format!("2026-12-{day}"));
     let mut posted = 0;
@@ -140,26 +140,26 @@ async fn a_run_that_failed_in_any_state_is_redriven_to_one_post() {
         let mut version = String::new();
         match fault.split(' ').collect::<Vec<_>>()[..] {
             ["bot.toml"] => {
-                let cloud = &machine.cloud;
+                let cloud = &fixture.cloud;
                 cloud
                     .put_bot_file(BOT, "bot.toml", b"broken".to_vec())
                     .await
                     .unwrap();
             }
-            ["unplugged", function] => version = machine.unplug(function).await,
-            ["openai", operation] => machine.openai.fail(Fault::always(operation, html.clone())),
-            ["x", operation] => machine.x.fail(Fault::always(operation, html.clone())),
-            ["x", operation, _] => machine.x.fail(Fault::always(
+            ["unplugged", function] => version = fixture.unplug(function).await,
+            ["openai", operation] => fixture.openai.fail(Fault::always(operation, html.clone())),
+            ["x", operation] => fixture.x.fail(Fault::always(operation, html.clone())),
+            ["x", operation, _] => fixture.x.fail(Fault::always(
                 operation,
                 Kind::Status {
                     status: 401,
                     body: json!({"title": "Unauthorized", "status": 401}),
                 },
             )),
-            ["secret", secret] => machine.put_secret(secret, "{}").await,
+            ["secret", secret] => fixture.put_secret(secret, "{}").await,
             _ => unreachable!(),
         }
-        let ended = machine.run_date(&date).await;
+        let ended = fixture.run_date(&date).await;
         assert_eq!(ended.status, "FAILED", "{fault}: {ended:?}");
         assert_eq!(ended.states.last().unwrap().name, state, "{fault}");
         // Without its claim, only the execution says what is to be redriven.
@@ -168,54 +168,54 @@ async fn a_run_that_failed_in_any_state_is_redriven_to_one_post() {
             _ => name(&date),
         };
         if state != "PickDay" && state != "RecordResult" {
-            machine.failed_record(&date).await;
+            fixture.failed_record(&date).await;
         }
         // While the fault is there, it fails there again, or is not tried where that is plain to see.
-        let said = terminal.spooky(&["redrive", &what]).await.refused();
+        let printed = cli.spooky(&["redrive", &what]).await.refused();
         let (says, redrives) = match fault {
             "bot.toml" => ("fix the line `broken`".to_owned(), 1),
             _ => (format!("failed again, in {state}"), 2),
         };
-        assert!(said.contains(&says), "{said}");
+        assert!(printed.contains(&says), "{printed}");
 
-        machine.openai.clear_faults();
-        machine.x.clear_faults();
-        machine
+        fixture.openai.clear_faults();
+        fixture.x.clear_faults();
+        fixture
             .edit_bot(&[("policy = \"required\"", "policy = \"off\"")])
             .await;
         if let Some(function) = fault.strip_prefix("unplugged ") {
-            machine.plug_in(function, &version).await;
+            fixture.plug_in(function, &version).await;
         }
         let [openai_key, x_key_secret, x_token_secret, _] = SECRETS;
-        machine
+        fixture
             .put_secret("openai", &json!({"apiKey": openai_key}).to_string())
             .await;
         let keys = json!({"apiKey": "key", "apiKeySecret": x_key_secret, "accessToken": "42-token", "accessTokenSecret": x_token_secret});
-        machine
+        fixture
             .put_secret("spooky-days/x-credentials", &keys.to_string())
             .await;
 
-        let said = terminal.spooky(&["redrive", &what, "--json"]).await.json();
+        let printed = cli.spooky(&["redrive", &what, "--json"]).await.json();
         assert_eq!(
-            said["run"]["output"]["record"]["outcome"], "posted",
-            "{fault}: {said}"
+            printed["run"]["output"]["record"]["outcome"], "posted",
+            "{fault}: {printed}"
         );
-        assert_eq!(said["plan"]["state"], state);
+        assert_eq!(printed["plan"]["state"], state);
         posted += 1;
-        assert_eq!(machine.x.tweets().len(), posted, "{fault}");
-        let record = machine.record(&date).await.unwrap();
+        assert_eq!(fixture.x.tweets().len(), posted, "{fault}");
+        let record = fixture.record(&date).await.unwrap();
         assert_eq!(record.outcome, Some(Outcome::Posted), "{fault}");
-        let shown = terminal
+        let shown = cli
             .spooky(&["show", &ended.execution, "--json"])
             .await
             .json();
         assert_eq!(shown["status"], "SUCCEEDED", "{fault}");
         assert_eq!(shown["redrives"], redrives);
         assert_eq!(shown["continuedAs"].as_array().unwrap().len(), redrives);
-        let runs = terminal.spooky(&["runs", "--json"]).await.json();
+        let runs = cli.spooky(&["runs", "--json"]).await.json();
         assert_eq!(runs.as_array().unwrap().len(), posted, "{runs}");
         assert_eq!(runs[0]["redrives"], redrives);
-        let refused = terminal.spooky(&["redrive", &what]).await.refused();
+        let refused = cli.spooky(&["redrive", &what]).await.refused();
         assert!(
             refused.contains("is posted: https://x.com/i/status/"),
             "{refused}"
@@ -225,16 +225,16 @@ async fn a_run_that_failed_in_any_state_is_redriven_to_one_post() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redrive_says_what_it_will_do_and_who_did_it_is_on_record() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
-    machine
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
+    fixture
         .x
         .fail(Fault::always("upload", Kind::Html { status: 500 }));
-    machine.run_date(DATE).await;
-    machine.failed_record(DATE).await;
-    machine.x.clear_faults();
+    fixture.run_date(DATE).await;
+    fixture.failed_record(DATE).await;
+    fixture.x.clear_faults();
     let arguments = ["redrive", &name(DATE), "--by", "Ada", "--reason", "X is up"];
-    let said = terminal.spooky(&arguments).await;
+    let printed = cli.spooky(&arguments).await;
     for part in [
         "failed in PostTweet: ServiceUnavailable",
         "PostTweet, and the states after it",
@@ -243,10 +243,10 @@ async fn a_redrive_says_what_it_will_do_and_who_did_it_is_on_record() {
         "is not too late",
         "continued as arn:",
     ] {
-        assert!(said.err.contains(part), "{part}: {}", said.err);
+        assert!(printed.err.contains(part), "{part}: {}", printed.err);
     }
-    assert!(said.ok().contains("posted"));
-    let line = machine.audited(DATE, "continued").await;
+    assert!(printed.ok().contains("posted"));
+    let line = fixture.audited(DATE, "continued").await;
     assert_eq!(
         (&line["by"], &line["reason"]),
         (&json!("Ada"), &json!("X is up"))
@@ -255,39 +255,39 @@ async fn a_redrive_says_what_it_will_do_and_who_did_it_is_on_record() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_redrives_at_once_are_one() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
-    machine
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
+    fixture
         .x
         .fail(Fault::always("upload", Kind::Html { status: 500 }));
-    machine.run_date(DATE).await;
-    machine.failed_record(DATE).await;
-    machine.x.clear_faults();
+    fixture.run_date(DATE).await;
+    fixture.failed_record(DATE).await;
+    fixture.x.clear_faults();
     let name = name(DATE);
     let arguments = ["redrive", &name];
-    let redrive = || terminal.spooky(&arguments);
+    let redrive = || cli.spooky(&arguments);
     let (a, b, c) = tokio::join!(redrive(), redrive(), redrive());
     let done = [&a, &b, &c].iter().filter(|s| s.code == Some(0)).count();
     assert_eq!(done, 1, "{a:?} {b:?} {c:?}");
-    assert_eq!(machine.x.tweets().len(), 1);
+    assert_eq!(fixture.x.tweets().len(), 1);
     assert_eq!(
-        machine.record(DATE).await.unwrap().outcome,
+        fixture.record(DATE).await.unwrap().outcome,
         Some(Outcome::Posted)
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redrive_that_fails_again_is_the_failure_on_record() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
-    machine
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
+    fixture
         .openai
         .fail(Fault::always("images", Kind::Html { status: 500 }));
-    assert_eq!(machine.run_date(DATE).await.status, "FAILED");
-    let first = machine.failed_record(DATE).await;
-    terminal.spooky(&["redrive", &name(DATE)]).await.refused();
+    assert_eq!(fixture.run_date(DATE).await.status, "FAILED");
+    let first = fixture.failed_record(DATE).await;
+    cli.spooky(&["redrive", &name(DATE)]).await.refused();
     let second = until("the second failure", async || {
-        let record = machine.record(DATE).await?;
+        let record = fixture.record(DATE).await?;
         (record.failure != first.failure).then_some(record)
     })
     .await;
@@ -298,39 +298,39 @@ async fn a_redrive_that_fails_again_is_the_failure_on_record() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redrive_that_was_killed_before_it_could_start_is_redriven() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
-    machine
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
+    fixture
         .x
         .fail(Fault::always("upload", Kind::Html { status: 500 }));
-    let ended = machine.run_date(DATE).await;
-    machine.failed_record(DATE).await;
-    machine.x.clear_faults();
+    let ended = fixture.run_date(DATE).await;
+    fixture.failed_record(DATE).await;
+    fixture.x.clear_faults();
     // The claim is handed over, and nothing is started.
     let to = format!(
         "{}-redrive-1",
         ended.execution.replace("local:", "local-from-PostTweet:")
     );
-    machine
+    fixture
         .set(DATE, &[("execution", AttributeValue::S(to.clone()))])
         .await;
-    terminal.spooky(&["redrive", &name(DATE)]).await.ok();
-    assert_eq!(machine.record(DATE).await.unwrap().execution, to);
-    assert_eq!(machine.x.tweets().len(), 1);
+    cli.spooky(&["redrive", &name(DATE)]).await.ok();
+    assert_eq!(fixture.record(DATE).await.unwrap().execution, to);
+    assert_eq!(fixture.x.tweets().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_failure_event_after_a_redrive_that_posted_leaves_the_record_right() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
-    machine
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
+    fixture
         .x
         .fail(Fault::always("upload", Kind::Html { status: 500 }));
-    let ended = machine.run_date(DATE).await;
-    let failure: Failure = machine.failed_record(DATE).await.failure.unwrap();
-    machine.x.clear_faults();
-    terminal.spooky(&["redrive", &name(DATE)]).await.ok();
-    let before = json!(machine.record(DATE).await);
+    let ended = fixture.run_date(DATE).await;
+    let failure: Failure = fixture.failed_record(DATE).await.failure.unwrap();
+    fixture.x.clear_faults();
+    cli.spooky(&["redrive", &name(DATE)]).await.ok();
+    let before = json!(fixture.record(DATE).await);
     let event = json!({"detail": {
         "executionArn": ended.execution,
         "status": "FAILED",
@@ -338,7 +338,7 @@ async fn a_late_failure_event_after_a_redrive_that_posted_leaves_the_record_righ
         "error": failure.error,
         "stopDate": Timestamp::now().as_millisecond(),
     }});
-    let told = machine
+    let told = fixture
         .cloud
         .lambda
         .invoke()
@@ -350,95 +350,96 @@ async fn a_late_failure_event_after_a_redrive_that_posted_leaves_the_record_righ
         .unwrap();
     let told: Value = serde_json::from_slice(told.payload.unwrap().as_ref()).unwrap();
     assert_eq!(told["recorded"], false, "{told}");
-    assert_eq!(json!(machine.record(DATE).await), before);
+    assert_eq!(json!(fixture.record(DATE).await), before);
     assert_eq!(before["outcome"], "posted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unconfirmed_tweet_that_is_there_is_attached_and_the_run_ends_posted() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
     let hidden = Kind::Hidden { reads: u32::MAX };
-    machine.unconfirmed(hidden).await;
+    fixture.unconfirmed(hidden).await;
     let name = name(DATE);
-    let said = terminal.spooky(&["redrive", &name]).await.refused();
+    let printed = cli.spooky(&["redrive", &name]).await.refused();
     assert!(
-        said.contains("spooky attach") && said.contains("--post-again"),
-        "{said}"
+        printed.contains("spooky attach") && printed.contains("--post-again"),
+        "{printed}"
     );
-    let said = terminal.spooky(&["status", "--json"]).await.json();
-    assert_eq!(said["armed"][0]["post"], name.as_str());
-    assert_eq!(said["armed"][0]["looks"], posts_table::MAX_RECONCILIATIONS);
+    let printed = cli.spooky(&["status", "--json"]).await.json();
+    assert_eq!(printed["armed"][0]["post"], name.as_str());
+    assert_eq!(
+        printed["armed"][0]["looks"],
+        posts_table::MAX_RECONCILIATIONS
+    );
 
-    let id = machine.x.tweets()[0].id.clone();
+    let id = fixture.x.tweets()[0].id.clone();
     let url = format!("https://x.com/spooky_days/status/{id}");
-    terminal
-        .spooky(&["attach", &name, &url, "--by", "Ada"])
+    cli.spooky(&["attach", &name, &url, "--by", "Ada"])
         .await
         .ok();
-    let record = machine.record(DATE).await.unwrap();
+    let record = fixture.record(DATE).await.unwrap();
     assert_eq!(record.ledger, Ledger::Posted);
     assert_eq!(record.tweet_id.as_ref(), Some(&id));
-    let line = machine.audited(DATE, "attached").await;
+    let line = fixture.audited(DATE, "attached").await;
     assert_eq!((&line["by"], &line["tweetId"]), (&json!("Ada"), &json!(id)));
     // Once is enough.
-    let said = terminal.spooky(&["attach", &name, "1"]).await.refused();
-    assert!(said.contains(&id), "{said}");
-    let said = terminal.spooky(&["status", "--json"]).await.json();
-    assert_eq!(said["armed"], json!([]));
+    let printed = cli.spooky(&["attach", &name, "1"]).await.refused();
+    assert!(printed.contains(&id), "{printed}");
+    let printed = cli.spooky(&["status", "--json"]).await.json();
+    assert_eq!(printed["armed"], json!([]));
 
     assert!(
-        terminal
-            .spooky(&["redrive", &name])
+        cli.spooky(&["redrive", &name])
             .await
             .ok()
             .contains("posted")
     );
     assert_eq!(
-        machine.record(DATE).await.unwrap().outcome,
+        fixture.record(DATE).await.unwrap().outcome,
         Some(Outcome::Posted)
     );
-    assert_eq!((machine.x.tweets().len(), machine.creates()), (1, 1));
+    assert_eq!((fixture.x.tweets().len(), fixture.creates()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unconfirmed_tweet_that_is_not_there_is_sent_exactly_once_more_after_a_confirmation() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
-    machine.unconfirmed(Kind::Html { status: 503 }).await;
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
+    fixture.unconfirmed(Kind::Html { status: 503 }).await;
     let name = name(DATE);
     let mut arguments = vec!["redrive", &name, "--post-again"];
-    let said = terminal.spooky(&arguments).await.refused();
-    assert!(said.contains("--reason"), "{said}");
+    let printed = cli.spooky(&arguments).await.refused();
+    assert!(printed.contains("--reason"), "{printed}");
     arguments.extend(["--reason", "not on the account"]);
     for typed in ["", "yes\n", "spooky-days/2026-10-31/1\n"] {
-        let said = terminal.typing(&arguments, typed).await.refused();
-        assert!(said.contains("not confirmed"), "{said}");
+        let printed = cli.typing(&arguments, typed).await.refused();
+        assert!(printed.contains("not confirmed"), "{printed}");
     }
-    assert_eq!(machine.record(DATE).await.unwrap().ledger, Ledger::Armed);
-    let before = machine.creates();
-    terminal.typing(&arguments, &format!("{name}\n")).await.ok();
-    assert_eq!(machine.creates(), before + 1);
-    assert_eq!(machine.x.tweets().len(), 1);
+    assert_eq!(fixture.record(DATE).await.unwrap().ledger, Ledger::Armed);
+    let before = fixture.creates();
+    cli.typing(&arguments, &format!("{name}\n")).await.ok();
+    assert_eq!(fixture.creates(), before + 1);
+    assert_eq!(fixture.x.tweets().len(), 1);
     assert_eq!(
-        machine.record(DATE).await.unwrap().outcome,
+        fixture.record(DATE).await.unwrap().outcome,
         Some(Outcome::Posted)
     );
-    let line = machine.audited(DATE, "post-again").await;
+    let line = fixture.audited(DATE, "post-again").await;
     assert_eq!(
         (&line["by"], &line["reason"]),
         (&json!("operator"), &json!("not on the account"))
     );
     arguments.push("--yes");
-    let said = terminal.spooky(&arguments).await.refused();
-    assert!(said.contains("is posted"), "{said}");
+    let printed = cli.spooky(&arguments).await.refused();
+    assert!(printed.contains("is posted"), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tweet_that_is_there_after_all_is_not_there_twice_and_is_attached() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
-    machine.unconfirmed(Kind::Hidden { reads: u32::MAX }).await;
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
+    fixture.unconfirmed(Kind::Hidden { reads: u32::MAX }).await;
     let name = name(DATE);
     let arguments = [
         "redrive",
@@ -448,16 +449,16 @@ async fn a_tweet_that_is_there_after_all_is_not_there_twice_and_is_attached() {
         "--reason",
         "gone",
     ];
-    let said = terminal.spooky(&arguments).await.refused();
-    assert!(said.contains("DuplicateTweet"), "{said}");
-    let said = terminal.spooky(&["redrive", &name]).await.refused();
-    assert!(said.contains("spooky attach"), "{said}");
-    let id = machine.x.tweets()[0].id.clone();
-    terminal.spooky(&["attach", &name, &id]).await.ok();
-    terminal.spooky(&["redrive", &name]).await.ok();
-    assert_eq!(machine.x.tweets().len(), 1);
+    let printed = cli.spooky(&arguments).await.refused();
+    assert!(printed.contains("DuplicateTweet"), "{printed}");
+    let printed = cli.spooky(&["redrive", &name]).await.refused();
+    assert!(printed.contains("spooky attach"), "{printed}");
+    let id = fixture.x.tweets()[0].id.clone();
+    cli.spooky(&["attach", &name, &id]).await.ok();
+    cli.spooky(&["redrive", &name]).await.ok();
+    assert_eq!(fixture.x.tweets().len(), 1);
     assert_eq!(
-        machine.record(DATE).await.unwrap().outcome,
+        fixture.record(DATE).await.unwrap().outcome,
         Some(Outcome::Posted)
     );
 }
@@ -466,12 +467,12 @@ async fn a_tweet_that_is_there_after_all_is_not_there_twice_and_is_attached() {
 async fn what_ended_without_a_post_is_run_again_with_a_new_approval() {
     for (verdict, ended_as) in [("reject", "rejected"), ("expire", "expired")] {
         let waiting = Waiting::new(&[]).await;
-        let machine = &waiting.machine;
-        let terminal = Terminal::new(machine);
+        let fixture = &waiting.fixture;
+        let cli = CommandLine::new(fixture);
         let name = name(DATE);
         let arguments = ["run", "--again", &name, "--reason", "we want it", "--json"];
-        let said = terminal.spooky(&arguments).await.refused();
-        assert!(said.contains("is running"), "{said}");
+        let printed = cli.spooky(&arguments).await.refused();
+        assert!(printed.contains("is running"), "{printed}");
         match verdict {
             "reject" => {
                 let fields = [("answer", "reject"), ("reason", "no")];
@@ -479,18 +480,18 @@ async fn what_ended_without_a_post_is_run_again_with_a_new_approval() {
             }
             _ => {
                 waiting.set(1, "closesAt", -1).await;
-                machine.cloud.run_watchdog().await.unwrap();
+                fixture.cloud.run_watchdog().await.unwrap();
             }
         }
         let ended = waiting.ends().await;
         assert_eq!(ended.output["record"]["outcome"], ended_as, "{ended:?}");
-        let said = terminal.spooky(&["redrive", &name]).await.refused();
+        let printed = cli.spooky(&["redrive", &name]).await.refused();
         assert!(
-            said.contains(ended_as) && said.contains("run --again"),
-            "{said}"
+            printed.contains(ended_as) && printed.contains("run --again"),
+            "{printed}"
         );
 
-        let again = async { terminal.spooky(&arguments).await.json() };
+        let again = async { cli.spooky(&arguments).await.json() };
         let approve = async {
             // The old decision does not count: it waits for another.
             let asked = until("the new approval", async || {
@@ -498,49 +499,48 @@ async fn what_ended_without_a_post_is_run_again_with_a_new_approval() {
                 (approval.decision.is_none() && approval.task_token.is_some()).then_some(approval)
             })
             .await;
-            let said = terminal.spooky(&["approve", &name]).await.ok();
-            assert!(said.contains("approved by operator"), "{said}");
+            let printed = cli.spooky(&["approve", &name]).await.ok();
+            assert!(printed.contains("approved by operator"), "{printed}");
             asked
         };
         let (again, asked) = tokio::join!(again, approve);
         assert_eq!(again["output"]["record"]["outcome"], "posted", "{again}");
-        assert_eq!(machine.x.tweets()[0].text, asked.caption);
+        assert_eq!(fixture.x.tweets()[0].text, asked.caption);
         // The picture was paid once.
-        assert_eq!(machine.openai.requests().len(), 1);
-        let record = machine.record(DATE).await.unwrap();
+        assert_eq!(fixture.openai.requests().len(), 1);
+        let record = fixture.record(DATE).await.unwrap();
         assert_eq!(record.outcome, Some(Outcome::Posted));
         assert_eq!(record.execution, again["execution"]);
-        let line = machine.audited(DATE, "taken-over").await;
+        let line = fixture.audited(DATE, "taken-over").await;
         assert_eq!(line["record"]["outcome"], ended_as);
         assert_eq!(line["approvals"][0]["decision"]["verdict"], ended_as);
         assert_eq!(
             (&line["by"], &line["reason"]),
             (&json!("operator"), &json!("we want it"))
         );
-        let said = terminal.spooky(&arguments).await.refused();
-        assert!(said.contains("is posted"), "{said}");
+        let printed = cli.spooky(&arguments).await.refused();
+        assert!(printed.contains("is posted"), "{printed}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_skipped_or_failed_is_run_again_and_what_may_be_on_x_is_not() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
     let again = async |date: &str| {
-        terminal
-            .spooky(&[
-                "run",
-                "--again",
-                &name(date),
-                "--reason",
-                "better late",
-                "--json",
-            ])
-            .await
+        cli.spooky(&[
+            "run",
+            "--again",
+            &name(date),
+            "--reason",
+            "better late",
+            "--json",
+        ])
+        .await
     };
     // Skipped as too late; the run by hand cannot be late.
     let input = scheduled(BOT, 1, "2026-10-30T12:00:00Z".parse().unwrap());
-    let ended = machine.run(input).await;
+    let ended = fixture.run(input).await;
     assert_eq!(ended.output["record"]["outcome"], "skipped", "{ended:?}");
     assert_eq!(
         again(DATE).await.json()["output"]["record"]["outcome"],
@@ -548,30 +548,30 @@ async fn what_was_skipped_or_failed_is_run_again_and_what_may_be_on_x_is_not() {
     );
     assert!(again(DATE).await.refused().contains("is posted"));
 
-    // A picture that cannot be used is painted anew.
-    machine.openai.fail(Fault::once("images", Kind::CutOff));
-    let ended = machine.run_date("2026-12-24").await;
+    // A picture that cannot be used is painted again.
+    fixture.openai.fail(Fault::once("images", Kind::CutOff));
+    let ended = fixture.run_date("2026-12-24").await;
     assert_eq!(ended.error.as_deref(), Some("PictureUnusable"));
-    let said = terminal
+    let printed = cli
         .spooky(&["redrive", &name("2026-12-24")])
         .await
         .refused();
-    assert!(said.contains("would find the same"), "{said}");
+    assert!(printed.contains("would find the same"), "{printed}");
     assert_eq!(
         again("2026-12-24").await.json()["output"]["record"]["outcome"],
         "posted"
     );
 
     // A take-over that was killed before it could start.
-    machine.openai.fail(Fault::always("images", Kind::Empty));
-    machine.run_date("2026-12-22").await;
-    let record = machine.failed_record("2026-12-22").await;
+    fixture.openai.fail(Fault::always("images", Kind::Empty));
+    fixture.run_date("2026-12-22").await;
+    let record = fixture.failed_record("2026-12-22").await;
     let operator = posts_table::Operator {
         by: "killed".to_owned(),
         reason: None,
     };
     let to = record.execution.replace("local:", "local:never-started-");
-    let table = &machine.cloud.table;
+    let table = &fixture.cloud.table;
     table
         .take_over(
             &post("2026-12-22", 1),
@@ -583,58 +583,58 @@ async fn what_was_skipped_or_failed_is_run_again_and_what_may_be_on_x_is_not() {
         )
         .await
         .unwrap();
-    let said = terminal
+    let printed = cli
         .spooky(&["redrive", &name("2026-12-22")])
         .await
         .refused();
     assert!(
-        said.contains("never started") && said.contains("run --again"),
-        "{said}"
+        printed.contains("never started") && printed.contains("run --again"),
+        "{printed}"
     );
     // A start by the schedule in between is a duplicate.
-    let ended = machine.run_date("2026-12-22").await;
+    let ended = fixture.run_date("2026-12-22").await;
     assert_eq!(ended.output["record"]["outcome"], "duplicate", "{ended:?}");
-    machine.openai.clear_faults();
+    fixture.openai.clear_faults();
     assert_eq!(
         again("2026-12-22").await.json()["output"]["record"]["outcome"],
         "posted"
     );
 
-    machine
+    fixture
         .x
         .fail(Fault::once("create-tweet", Kind::Html { status: 503 }));
-    machine.run_date("2026-12-23").await;
-    machine.failed_record("2026-12-23").await;
-    let said = again("2026-12-23").await.refused();
-    assert!(said.contains("may or may not be on X"), "{said}");
+    fixture.run_date("2026-12-23").await;
+    fixture.failed_record("2026-12-23").await;
+    let printed = again("2026-12-23").await.refused();
+    assert!(printed.contains("may or may not be on X"), "{printed}");
     assert!(again("2026-12-01").await.refused().contains("has no run"));
-    assert_eq!(machine.x.tweets().len(), 3);
+    assert_eq!(fixture.x.tweets().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_stops_what_waits_for_its_approver_or_its_slot() {
-    // Decided by the policy while it is paused; nobody else can.
+    // Decided by the policy while it is paused; no one else can.
     let waiting = Waiting::new(&[("on_timeout = \"skip\"", "on_timeout = \"post\"")]).await;
-    let terminal = Terminal::new(&waiting.machine);
-    let paused = terminal
+    let cli = CommandLine::new(&waiting.fixture);
+    let paused = cli
         .spooky(&["pause", "--reason", "a storm", "--by", "Ada", "--json"])
         .await
         .json();
     assert_eq!(paused["paused"]["by"], "Ada");
-    let mails = waiting.machine.mails(1).await;
+    let mails = waiting.fixture.mails(1).await;
     let page = Page::open(&link(&mails[0].body_text)).await;
     assert!(page.html.contains("paused: a storm") && !page.html.contains("<form"));
-    let said = terminal.spooky(&["approve", &name(DATE)]).await.refused();
-    assert!(said.contains("paused: a storm"), "{said}");
+    let printed = cli.spooky(&["approve", &name(DATE)]).await.refused();
+    assert!(printed.contains("paused: a storm"), "{printed}");
     waiting.set(1, "closesAt", -1).await;
-    waiting.machine.cloud.run_watchdog().await.unwrap();
+    waiting.fixture.cloud.run_watchdog().await.unwrap();
     let ended = waiting.ends().await;
     assert_eq!(ended.output["record"]["outcome"], "skipped", "{ended:?}");
     assert_eq!(ended.output["record"]["reason"], "paused: a storm");
 
     // Approved, and paused before its slot.
     let waiting = Waiting::new(&[]).await;
-    let terminal = Terminal::new(&waiting.machine);
+    let cli = CommandLine::new(&waiting.fixture);
     let approval = waiting.approval(1).await.unwrap();
     let decision = Decision {
         by: "owner@example.org".to_owned(),
@@ -645,40 +645,37 @@ async fn a_pause_stops_what_waits_for_its_approver_or_its_slot() {
             hash: approval.presented_hash.clone(),
         },
     };
-    let table = &waiting.machine.cloud.table;
+    let table = &waiting.fixture.cloud.table;
     table
         .decide(&post(DATE, 1), 1, &approval.presented_hash, &decision)
         .await
         .unwrap();
-    terminal
-        .spooky(&["pause", "--reason", "a storm"])
-        .await
-        .ok();
-    waiting.machine.cloud.run_watchdog().await.unwrap();
+    cli.spooky(&["pause", "--reason", "a storm"]).await.ok();
+    waiting.fixture.cloud.run_watchdog().await.unwrap();
     let ended = waiting.ends().await;
     assert_eq!(
         ended.output["record"]["reason"], "paused: a storm",
         "{ended:?}"
     );
-    assert_eq!(waiting.machine.creates(), 0);
+    assert_eq!(waiting.fixture.creates(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_is_told_lifted_and_lifts_itself() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
     assert_eq!(
-        terminal.spooky(&["status"]).await.ok(),
+        cli.spooky(&["status"]).await.ok(),
         "spooky-days is not paused"
     );
-    let said = terminal.spooky(&["resume"]).await.refused();
-    assert!(said.contains("is not paused"), "{said}");
+    let printed = cli.spooky(&["resume"]).await.refused();
+    assert!(printed.contains("is not paused"), "{printed}");
 
-    machine.unconfirmed(Kind::Html { status: 503 }).await;
+    fixture.unconfirmed(Kind::Html { status: 503 }).await;
     let until = Timestamp::now()
         .checked_add(SignedDuration::from_hours(1))
         .unwrap();
-    let said = terminal
+    let printed = cli
         .spooky(&[
             "pause",
             "--until",
@@ -688,48 +685,44 @@ async fn a_pause_is_told_lifted_and_lifts_itself() {
         ])
         .await
         .ok();
-    assert!(said.contains("by operator: a storm"), "{said}");
+    assert!(printed.contains("by operator: a storm"), "{printed}");
     // What may be on X already is told at once.
     assert!(
-        said.contains(&format!("{} may or may not be on X", name(DATE))),
-        "{said}"
+        printed.contains(&format!("{} may or may not be on X", name(DATE))),
+        "{printed}"
     );
-    let ended = machine.run_date("2026-12-24").await;
+    let ended = fixture.run_date("2026-12-24").await;
     assert_eq!(
         ended.output["record"]["reason"], "paused: a storm",
         "{ended:?}"
     );
-    machine.end_pause().await;
-    let status = terminal.spooky(&["status", "--json"]).await.json();
+    fixture.end_pause().await;
+    let status = cli.spooky(&["status", "--json"]).await.json();
     assert!(status["paused"].is_null(), "{status}");
-    let ended = machine.run_date("2026-12-23").await;
+    let ended = fixture.run_date("2026-12-23").await;
     assert_eq!(ended.output["record"]["outcome"], "posted", "{ended:?}");
 
     // A failed run is not redriven into a skip.
-    machine
+    fixture
         .x
         .fail(Fault::always("upload", Kind::Html { status: 500 }));
-    machine.run_date("2026-12-22").await;
-    machine.failed_record("2026-12-22").await;
-    machine.x.clear_faults();
-    terminal
-        .spooky(&["pause", "--reason", "another storm"])
+    fixture.run_date("2026-12-22").await;
+    fixture.failed_record("2026-12-22").await;
+    fixture.x.clear_faults();
+    cli.spooky(&["pause", "--reason", "another storm"])
         .await
         .ok();
-    let said = terminal
+    let printed = cli
         .spooky(&["redrive", &name("2026-12-22")])
         .await
         .refused();
     assert!(
-        said.contains("another storm") && said.contains("spooky resume"),
-        "{said}"
+        printed.contains("another storm") && printed.contains("spooky resume"),
+        "{printed}"
     );
-    terminal.spooky(&["resume", "--by", "Ada"]).await.ok();
-    terminal
-        .spooky(&["redrive", &name("2026-12-22")])
-        .await
-        .ok();
-    let trail = machine.cloud.table.settings_trail(BOT).await.unwrap();
+    cli.spooky(&["resume", "--by", "Ada"]).await.ok();
+    cli.spooky(&["redrive", &name("2026-12-22")]).await.ok();
+    let trail = fixture.cloud.table.settings_trail(BOT).await.unwrap();
     let told: Vec<(String, Value)> = trail
         .into_iter()
         .map(|line| (line.what.to_string(), line.details["by"].clone()))
@@ -746,38 +739,34 @@ async fn a_pause_is_told_lifted_and_lifts_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_post_is_redriven_only_after_somebody_allowed_it() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
-    machine
+async fn a_late_post_is_redriven_only_after_an_operator_allowed_it() {
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
+    fixture
         .x
         .fail(Fault::always("upload", Kind::Html { status: 500 }));
-    machine
+    fixture
         .run(scheduled(BOT, 1, "2026-10-30T12:00:00Z".parse().unwrap()))
         .await;
-    machine.failed_record(DATE).await;
-    machine.x.clear_faults();
+    fixture.failed_record(DATE).await;
+    fixture.x.clear_faults();
     let name = name(DATE);
-    let said = terminal.spooky(&["redrive", &name]).await.refused();
-    assert!(said.contains("spooky allow-late"), "{said}");
-    terminal
-        .spooky(&["allow-late", &name, "--reason", "a good one"])
+    let printed = cli.spooky(&["redrive", &name]).await.refused();
+    assert!(printed.contains("spooky allow-late"), "{printed}");
+    cli.spooky(&["allow-late", &name, "--reason", "a good one"])
         .await
         .ok();
-    let line = machine.audited(DATE, "late-allowed").await;
+    let line = fixture.audited(DATE, "late-allowed").await;
     assert_eq!(
         (&line["by"], &line["reason"]),
         (&json!("operator"), &json!("a good one"))
     );
     assert!(
-        terminal
-            .spooky(&["redrive", &name])
+        cli.spooky(&["redrive", &name])
             .await
             .ok()
             .contains("posted")
     );
-    let said = terminal
-        .spooky(&["allow-late", &name, "--reason", "x"])
-        .await;
-    assert!(said.refused().contains("is posted"));
+    let printed = cli.spooky(&["allow-late", &name, "--reason", "x"]).await;
+    assert!(printed.refused().contains("is posted"));
 }

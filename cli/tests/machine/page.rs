@@ -7,7 +7,7 @@ use test_kit::browser::{Browser, Options, Page};
 
 use crate::{
     approval::{Waiting, link, outcome},
-    setting::until,
+    fixture::until,
 };
 
 fn phone() -> Options {
@@ -21,7 +21,7 @@ fn phone() -> Options {
 
 async fn open(waiting: &Waiting, options: &Options) -> Page {
     let browser = Browser::shared().await;
-    let mails = waiting.machine.mails(1).await;
+    let mails = waiting.fixture.mails(1).await;
     let page = browser.page(options).await.unwrap();
     let url = link(&mails[0].body_text);
     // A busy emulator answers with an error, and a person would reload the page.
@@ -104,13 +104,13 @@ async fn on_a_phone_the_caption_is_edited_and_approved_and_a_second_tab_is_rejec
     );
 
     assert_eq!(outcome(&waiting.ends().await), "posted");
-    assert_eq!(waiting.machine.x.tweets()[0].text, "Mind the ghost 👻");
+    assert_eq!(waiting.fixture.x.tweets()[0].text, "Mind the ghost 👻");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_email_shows_the_picture_and_fits_a_phone() {
     let waiting = Waiting::new(&[]).await;
-    let mails = waiting.machine.mails(1).await;
+    let mails = waiting.fixture.mails(1).await;
     let browser = Browser::shared().await;
     let page = browser.page(&phone()).await.unwrap();
     // A webmail client shows it as a page.

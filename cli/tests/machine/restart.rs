@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     approval::{Page, link},
-    setting::{BOT, Terminal, post, until},
+    fixture::{BOT, CommandLine, post, until},
 };
 
 /// A `spooky local` that is up.
@@ -26,8 +26,8 @@ struct Local {
 }
 
 impl Local {
-    async fn start(terminal: &Terminal, openai: &str) -> Local {
-        let mut child = terminal.start(&["local", "--openai-url", openai]);
+    async fn start(cli: &CommandLine, openai: &str) -> Local {
+        let mut child = cli.start(&["local", "--openai-url", openai]);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut told = Vec::new();
         while let Some(line) = lines.next_line().await.unwrap() {
@@ -51,15 +51,15 @@ impl Local {
     }
 
     async fn ends(mut self) -> Option<i32> {
-        // Reading on, so that it never waits for somebody who reads.
+        // Reading on, so that it never waits for someone who reads.
         while self.lines.next_line().await.unwrap().is_some() {}
         self.child.wait().await.unwrap().code()
     }
 }
 
 /// Where it is, as it says itself.
-async fn cloud(terminal: &Terminal) -> (Account, Deployment) {
-    let text = std::fs::read(terminal.directory("local").join("local.json")).unwrap();
+async fn cloud(cli: &CommandLine) -> (Account, Deployment) {
+    let text = std::fs::read(cli.directory("local").join("local.json")).unwrap();
     let place: Value = serde_json::from_slice(&text).unwrap();
     let account = Account::at(
         place["url"].as_str().unwrap(),
@@ -91,24 +91,27 @@ async fn what_was_running_goes_on_after_ctrl_c_and_after_a_kill() {
     })
     .await
     .unwrap();
-    let terminal = Terminal::of_its_own().await;
-    let local = Local::start(&terminal, &openai.base_url()).await;
-    let (account, machine) = cloud(&terminal).await;
-    let said = terminal.spooky(&["local"]).await.refused();
-    assert!(said.contains("another `spooky local` runs here"), "{said}");
+    let cli = CommandLine::of_its_own().await;
+    let local = Local::start(&cli, &openai.base_url()).await;
+    let (account, fixture) = cloud(&cli).await;
+    let printed = cli.spooky(&["local"]).await.refused();
+    assert!(
+        printed.contains("another `spooky local` runs here"),
+        "{printed}"
+    );
 
     // One waits for its approver, one for its slot, and one is in the middle of its picture.
     let (asking, coming, painting) = ("2026-10-30", "2040-10-29", "2026-12-24");
-    let start = async |input: Value| machine.start(&input).await.unwrap();
+    let start = async |input: Value| fixture.start(&input).await.unwrap();
     start(ad_hoc(BOT, asking.parse().unwrap(), 1)).await;
-    waits(&machine, asking).await;
+    waits(&fixture, asking).await;
     let at: Timestamp = "2040-10-29T10:00:00Z".parse().unwrap();
     start(scheduled(BOT, 1, at)).await;
-    waits(&machine, coming).await;
+    waits(&fixture, coming).await;
     let coming_post = format!("{BOT}/{coming}/1");
-    terminal.spooky(&["approve", &coming_post]).await.ok();
+    cli.spooky(&["approve", &coming_post]).await.ok();
     until("the wait for the slot", async || {
-        (state(&machine, coming).await? == "AwaitSlot").then_some(())
+        (state(&fixture, coming).await? == "AwaitSlot").then_some(())
     })
     .await;
     openai.fail(Fault::always("images", Kind::Hang));
@@ -121,24 +124,24 @@ async fn what_was_running_goes_on_after_ctrl_c_and_after_a_kill() {
     let mails = account.mails().await.unwrap();
     let page = link(&mails[0].body_text);
 
-    // Ctrl-C, and then a kill that nobody can prepare for.
+    // Ctrl-C, and then a kill that no one can prepare for.
     let mut local = local;
     for signal in ["-INT", "-KILL"] {
         local.signal(signal).await;
         let code = local.ends().await;
         assert_eq!(code, (signal == "-INT").then_some(130), "{signal}");
-        local = Local::start(&terminal, &openai.base_url()).await;
+        local = Local::start(&cli, &openai.base_url()).await;
         for date in [asking, coming, painting] {
             let line = format!("resumed {BOT}/{date}/1");
             let told = local.told.iter().filter(|told| told.contains(&line));
             assert_eq!(told.count(), 1, "{signal} {date}: {:?}", local.told);
         }
-        let (_, machine) = cloud(&terminal).await;
+        let (_, fixture) = cloud(&cli).await;
         until("the wait for the slot", async || {
-            (state(&machine, coming).await? == "AwaitSlot").then_some(())
+            (state(&fixture, coming).await? == "AwaitSlot").then_some(())
         })
         .await;
-        let lines = machine.table.audit_trail(&post(asking, 1)).await.unwrap();
+        let lines = fixture.table.audit_trail(&post(asking, 1)).await.unwrap();
         let line = lines
             .iter()
             .rfind(|line| line.what.to_string() == "continued")
@@ -148,26 +151,26 @@ async fn what_was_running_goes_on_after_ctrl_c_and_after_a_kill() {
     openai.clear_faults();
 
     // The link of the first mail still leads to the page; a decision there, and one from the terminal, end the runs.
-    let (_, machine) = cloud(&terminal).await;
+    let (_, fixture) = cloud(&cli).await;
     let page = Page::open(&page).await;
     assert_eq!(page.answer(&[("answer", "approve")]).await.status(), 303);
-    waits(&machine, painting).await;
+    waits(&fixture, painting).await;
     let painting_post = format!("{BOT}/{painting}/1");
     until("the approval from the terminal", async || {
-        let said = terminal.spooky(&["approve", &painting_post]).await;
-        (said.code == Some(0)).then_some(())
+        let printed = cli.spooky(&["approve", &painting_post]).await;
+        (printed.code == Some(0)).then_some(())
     })
     .await;
     for date in [asking, painting] {
         let record = until(&format!("the end of {date}"), async || {
-            let record = machine.table.read(&post(date, 1)).await.unwrap()?;
+            let record = fixture.table.read(&post(date, 1)).await.unwrap()?;
             record.outcome.is_some().then_some(record)
         })
         .await;
         assert_eq!(record.outcome, Some(Outcome::Posted), "{date}");
         assert_eq!(record.ledger, Ledger::Posted, "{date}");
     }
-    let runs = terminal.spooky(&["runs", "--json"]).await.json();
+    let runs = cli.spooky(&["runs", "--json"]).await.json();
     assert_eq!(runs.as_array().unwrap().len(), 3, "{runs}");
     for run in runs.as_array().unwrap() {
         assert_eq!(run["redrives"], 2, "{run}");
@@ -184,14 +187,11 @@ async fn an_emulator_that_lost_both_its_parents_is_ended_and_its_state_found() {
     })
     .await
     .unwrap();
-    let terminal = Terminal::of_its_own().await;
-    let local = Local::start(&terminal, &openai.base_url()).await;
-    terminal
-        .spooky(&["pause", "--reason", "a storm"])
-        .await
-        .ok();
+    let cli = CommandLine::of_its_own().await;
+    let local = Local::start(&cli, &openai.base_url()).await;
+    cli.spooky(&["pause", "--reason", "a storm"]).await.ok();
     // What watches over the emulator is the parent of its process.
-    let pid = std::fs::read_to_string(terminal.directory("local/cloud").join("ministack.pid"));
+    let pid = std::fs::read_to_string(cli.directory("local/cloud").join("ministack.pid"));
     let mut ps = tokio::process::Command::new("ps");
     let parent = ps
         .args(["-o", "ppid=", "-p", pid.unwrap().trim()])
@@ -204,9 +204,9 @@ async fn an_emulator_that_lost_both_its_parents_is_ended_and_its_state_found() {
         assert!(kill.args(["-KILL", &id]).status().await.unwrap().success());
     }
     assert_eq!(local.ends().await, None);
-    let local = Local::start(&terminal, &openai.base_url()).await;
-    let said = terminal.spooky(&["status"]).await.ok();
-    assert!(said.contains("a storm"), "{said}");
+    let local = Local::start(&cli, &openai.base_url()).await;
+    let printed = cli.spooky(&["status"]).await.ok();
+    assert!(printed.contains("a storm"), "{printed}");
     local.signal("-INT").await;
     assert_eq!(local.ends().await, Some(130));
 }

@@ -9,15 +9,15 @@ use serde_json::json;
 
 use crate::{
     approval::Waiting,
+    fixture::{BOT, CommandLine, Fixture, commands, post, until},
     operate::name,
-    setting::{BOT, Machine, Terminal, commands, post, until},
 };
 
 fn run_again(date: &str) -> String {
     format!("run --again {} --reason …", name(date))
 }
 
-impl Machine {
+impl Fixture {
     /// The notice of this number, which is of this kind.
     async fn told(&self, number: usize, kind: &str) -> Mail {
         let mail = self.notices(number).await.remove(number - 1);
@@ -30,68 +30,65 @@ impl Machine {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ended_without_a_post_is_posted_by_the_commands_of_its_notice() {
     const OFF: (&str, &str) = ("policy = \"required\"", "policy = \"off\"");
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
 
     let small = ("per_day_usd = 1.00", "per_day_usd = 0.01");
-    machine.edit_bot(&[OFF, small]).await;
-    let ended = machine.run_date("2026-10-30").await;
+    fixture.edit_bot(&[OFF, small]).await;
+    let ended = fixture.run_date("2026-10-30").await;
     assert_eq!(ended.output["record"]["outcome"], "skipped", "{ended:?}");
-    let mail = machine.told(1, "over-budget").await;
-    let costs = terminal.spooky(&["costs", "--json"]).await.json();
+    let mail = fixture.told(1, "over-budget").await;
+    let costs = cli.spooky(&["costs", "--json"]).await.json();
     assert_eq!(costs["perDayUsd"], 0.01, "{costs}");
-    machine.edit_bot(&[OFF]).await;
+    fixture.edit_bot(&[OFF]).await;
     let [again] = commands(&mail)[..] else {
         panic!("{}", mail.body_text);
     };
     assert_eq!(again, run_again("2026-10-30"));
-    let said = terminal.types(again, &[], &[]).await.ok();
-    assert!(said.contains("posted"), "{said}");
+    let printed = cli.types(again, &[], &[]).await.ok();
+    assert!(printed.contains("posted"), "{printed}");
 
     let input = scheduled(BOT, 1, "2026-10-29T12:00:00Z".parse().unwrap());
-    let ended = machine.run(input).await;
+    let ended = fixture.run(input).await;
     assert_eq!(ended.output["record"]["outcome"], "skipped", "{ended:?}");
-    let mail = machine.told(2, "too-late").await;
+    let mail = fixture.told(2, "too-late").await;
     let [again] = commands(&mail)[..] else {
         panic!("{}", mail.body_text);
     };
-    let said = terminal.types(again, &[], &[]).await.ok();
-    assert!(said.contains("posted"), "{said}");
+    let printed = cli.types(again, &[], &[]).await.ok();
+    assert!(printed.contains("posted"), "{printed}");
 
     let body = json!({"error": {"message": "No.", "type": "image_generation_user_error", "param": null, "code": "moderation_blocked"}});
     let refused = Kind::Status { status: 400, body };
-    machine.openai.fail(Fault::always("images", refused));
-    let ended = machine.run_date("2026-10-28").await;
+    fixture.openai.fail(Fault::always("images", refused));
+    let ended = fixture.run_date("2026-10-28").await;
     assert_eq!(ended.output["record"]["outcome"], "refused", "{ended:?}");
-    machine.openai.clear_faults();
-    let mail = machine.told(3, "refused").await;
+    fixture.openai.clear_faults();
+    let mail = fixture.told(3, "refused").await;
     let [milder, again] = commands(&mail)[..] else {
         panic!("{}", mail.body_text);
     };
     let scene = "a very small ghost waters a very large pumpkin";
     let open = format!("--scene '{scene}'");
-    terminal
-        .types(milder, &[("--scene …", &open)], &[])
-        .await
-        .ok();
-    let said = terminal.types(again, &[], &[]).await.ok();
-    assert!(said.contains("posted"), "{said}");
-    let painted = machine.openai.requests();
+    cli.types(milder, &[("--scene …", &open)], &[]).await.ok();
+    let printed = cli.types(again, &[], &[]).await.ok();
+    assert!(printed.contains("posted"), "{printed}");
+    let painted = fixture.openai.requests();
     let prompt = painted.last().unwrap()["prompt"].as_str().unwrap();
     assert!(prompt.contains(scene), "{prompt}");
-    assert_eq!(machine.x.tweets().len(), 3);
+    assert_eq!(fixture.x.tweets().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_expired_is_asked_again_by_the_command_of_its_notice() {
     let waiting = Waiting::new(&[]).await;
-    let machine = &waiting.machine;
-    let terminal = Terminal::new(machine);
+    let fixture = &waiting.fixture;
+    let cli = CommandLine::new(fixture);
     waiting.set(1, "closesAt", -1).await;
-    machine.cloud.run_watchdog().await.unwrap();
+    fixture.cloud.run_watchdog().await.unwrap();
     let ended = waiting.ends().await;
     assert_eq!(ended.output["record"]["outcome"], "expired", "{ended:?}");
-    let mail = machine.told(1, "expired").await;
+    let mail = fixture.told(1, "expired").await;
     let [again] = commands(&mail)[..] else {
         panic!("{}", mail.body_text);
     };
@@ -103,57 +100,57 @@ async fn what_expired_is_asked_again_by_the_command_of_its_notice() {
         })
         .await;
         let post = name("2026-10-30");
-        terminal.spooky(&["approve", &post]).await.ok()
+        cli.spooky(&["approve", &post]).await.ok()
     };
-    let (said, _) = tokio::join!(terminal.types(again, &[], &[]), approve);
-    assert!(said.ok().contains("posted"));
-    assert_eq!(machine.x.tweets().len(), 1);
+    let (printed, _) = tokio::join!(cli.types(again, &[], &[]), approve);
+    assert!(printed.ok().contains("posted"));
+    assert_eq!(fixture.x.tweets().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_that_was_wrong_is_made_good_by_the_command_of_its_notice() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
 
     // An input without a slot, as a schedule with a mistake gives it.
-    let ended = machine.run(json!({"bot": BOT, "date": "2026-10-30"})).await;
+    let ended = fixture.run(json!({"bot": BOT, "date": "2026-10-30"})).await;
     assert_eq!(ended.error.as_deref(), Some("InvalidInput"), "{ended:?}");
-    let mail = machine.told(1, "no-slot").await;
+    let mail = fixture.told(1, "no-slot").await;
     let [run] = commands(&mail)[..] else {
         panic!("{}", mail.body_text);
     };
     let open = format!("--bot {BOT} --date 2026-10-30 --slot 1");
     let blank = ("--bot … --date … --slot …", open.as_str());
-    let said = terminal.types(run, &[blank], &[]).await.ok();
-    assert!(said.contains("posted"), "{said}");
+    let printed = cli.types(run, &[blank], &[]).await.ok();
+    assert!(printed.contains("posted"), "{printed}");
 
     // One that names its slot, and something else as well.
     let both = json!({"bot": BOT, "slot": 1, "date": "2026-10-29", "scheduledTime": "2026-10-29T11:50:00Z"});
-    let ended = machine.run(both).await;
+    let ended = fixture.run(both).await;
     assert_eq!(ended.error.as_deref(), Some("InvalidInput"), "{ended:?}");
-    let mail = machine.told(2, "failed").await;
+    let mail = fixture.told(2, "failed").await;
     let [run] = commands(&mail)[..] else {
         panic!("{}", mail.body_text);
     };
-    let said = terminal.types(run, &[], &[]).await.ok();
-    assert!(said.contains("posted"), "{said}");
+    let printed = cli.types(run, &[], &[]).await.ok();
+    assert!(printed.contains("posted"), "{printed}");
 
     // None at all.
     let due = Timestamp::now();
     let notice = notifications::not_started(&post("2026-10-28", 1), due);
     let runs = notice.todo.iter().find_map(|step| step.with.as_deref());
     let run = runs.and_then(|run| run.strip_prefix("spooky ")).unwrap();
-    let said = terminal.types(run, &[], &[]).await.ok();
-    assert!(said.contains("posted"), "{said}");
-    assert_eq!(machine.x.tweets().len(), 3);
+    let printed = cli.types(run, &[], &[]).await.ok();
+    assert!(printed.contains("posted"), "{printed}");
+    assert_eq!(fixture.x.tweets().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_redrive_cannot_mend_is_run_again_by_the_command_of_its_notice() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
-    let sfn = &machine.cloud.sfn;
-    let arn = &machine.cloud.state_machine_arn;
+async fn what_a_redrive_cannot_fix_is_run_again_by_the_command_of_its_notice() {
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
+    let sfn = &fixture.cloud.sfn;
+    let arn = &fixture.cloud.state_machine_arn;
 
     // A definition that does not fit its data.
     let there = sfn.describe_state_machine().state_machine_arn(arn);
@@ -170,45 +167,45 @@ async fn what_a_redrive_cannot_mend_is_run_again_by_the_command_of_its_notice() 
             .replace(key, "$states.input.draft.key + 1 }"),
     )
     .await;
-    let ended = machine.run_date("2026-10-30").await;
+    let ended = fixture.run_date("2026-10-30").await;
     let error = "States.QueryEvaluationError";
     assert_eq!(ended.error.as_deref(), Some(error), "{ended:?}");
     deploy(there.definition().to_owned()).await;
 
     // A post that is to be approved, and went by its approval.
-    machine
+    fixture
         .openai
         .fail(Fault::always("images", Kind::Html { status: 500 }));
-    let ended = machine.run_date("2026-10-29").await;
+    let ended = fixture.run_date("2026-10-29").await;
     assert_eq!(ended.error.as_deref(), Some("ServiceFailed"), "{ended:?}");
-    machine.told(2, "failed").await;
-    machine.openai.clear_faults();
+    fixture.told(2, "failed").await;
+    fixture.openai.clear_faults();
     let yes = aws_sdk_dynamodb::types::AttributeValue::Bool(true);
-    machine
+    fixture
         .set("2026-10-29", &[("approvalRequired", yes)])
         .await;
-    let said = terminal.spooky(&["redrive", &name("2026-10-29")]).await;
-    assert!(said.err.contains("NotApproved"), "{said:?}");
+    let printed = cli.spooky(&["redrive", &name("2026-10-29")]).await;
+    assert!(printed.err.contains("NotApproved"), "{printed:?}");
 
     for (number, date) in [(1, "2026-10-30"), (3, "2026-10-29")] {
-        let mail = machine.told(number, "failed").await;
+        let mail = fixture.told(number, "failed").await;
         let [again] = commands(&mail)[..] else {
             panic!("{}", mail.body_text);
         };
         assert_eq!(again, run_again(date));
-        let said = terminal.types(again, &[], &[]).await.ok();
-        assert!(said.contains("posted"), "{said}");
+        let printed = cli.types(again, &[], &[]).await.ok();
+        assert!(printed.contains("posted"), "{printed}");
     }
     // What was painted was not painted again.
-    assert_eq!(machine.openai.paid(), 2);
-    assert_eq!(machine.x.tweets().len(), 2);
+    assert_eq!(fixture.openai.paid(), 2);
+    assert_eq!(fixture.x.tweets().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_digest_tells_of_is_mended_by_its_command() {
+async fn what_the_digest_reports_is_fixed_by_its_command() {
     const OTHER: &str = "night-owl";
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
     // The digest is due after nine, so this bot lives where it is noon.
     let now = Timestamp::now().to_zoned_datetime(TimeZone::UTC);
     let east = 12 - i32::from(now.hour());
@@ -220,7 +217,7 @@ async fn what_the_digest_tells_of_is_mended_by_its_command() {
         .replace("time_zone = \"America/New_York\"", &zone)
         .replace("policy = \"required\"", "policy = \"off\"");
     let calendar = read("calendar.toml");
-    let cloud = &machine.cloud;
+    let cloud = &fixture.cloud;
     for (file, text) in [("bot.toml", text), ("calendar.toml", calendar.clone())] {
         let put = cloud.put_bot_file(OTHER, file, text.into_bytes());
         put.await.unwrap();
@@ -230,37 +227,37 @@ async fn what_the_digest_tells_of_is_mended_by_its_command() {
     while calendar.usable(date).is_none_or(|days| days == 0) {
         date = date.yesterday().unwrap();
     }
-    machine
+    fixture
         .x
         .fail(Fault::always("upload", Kind::Html { status: 500 }));
-    let ended = machine.run(ad_hoc(OTHER, date, 1)).await;
+    let ended = fixture.run(ad_hoc(OTHER, date, 1)).await;
     assert_eq!(ended.status, "FAILED", "{ended:?}");
-    machine.told(1, "failed").await;
+    fixture.told(1, "failed").await;
     cloud.run_watchdog().await.unwrap();
-    let mail = machine.told(2, "digest").await;
+    let mail = fixture.told(2, "digest").await;
     assert_eq!(
         commands(&mail),
         [format!("redrive {OTHER}/{date}/1")],
         "{}",
         mail.body_text
     );
-    machine.x.clear_faults();
-    let said = terminal.types(commands(&mail)[0], &[], &[]).await.ok();
-    assert!(said.contains("posted"), "{said}");
+    fixture.x.clear_faults();
+    let printed = cli.types(commands(&mail)[0], &[], &[]).await.ok();
+    assert!(printed.contains("posted"), "{printed}");
     // Once a day, however often it is looked.
     cloud.run_watchdog().await.unwrap();
-    assert_eq!(machine.notices(2).await.len(), 2);
+    assert_eq!(fixture.notices(2).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_somebody_has_stopped_goes_on_by_the_command_of_its_notice() {
+async fn what_an_operator_stopped_resumes_by_the_command_of_its_notice() {
     let waiting = Waiting::new(&[]).await;
-    let machine = &waiting.machine;
-    let terminal = Terminal::new(machine);
-    let stop = machine.cloud.sfn.stop_execution();
+    let fixture = &waiting.fixture;
+    let cli = CommandLine::new(fixture);
+    let stop = fixture.cloud.sfn.stop_execution();
     let stop = stop.execution_arn(&waiting.execution);
     stop.send().await.unwrap();
-    let mail = machine.told(1, "failed").await;
+    let mail = fixture.told(1, "failed").await;
     assert!(mail.subject.contains("somebody stopped it"), "{mail:?}");
     let [redrive, ..] = commands(&mail)[..] else {
         panic!("{}", mail.body_text);
@@ -269,14 +266,17 @@ async fn what_somebody_has_stopped_goes_on_by_the_command_of_its_notice() {
     assert_eq!(redrive, format!("redrive {post}"));
     let approve = async {
         until("the approval", async || {
-            let said = terminal.spooky(&["approve", &post]).await;
-            (said.code == Some(0)).then_some(())
+            let printed = cli.spooky(&["approve", &post]).await;
+            (printed.code == Some(0)).then_some(())
         })
         .await;
     };
-    let (said, ()) = tokio::join!(terminal.types(redrive, &[], &[]), approve);
-    assert!(said.err.contains("AwaitApproval: ABORTED\n"), "{said:?}");
-    assert!(said.ok().contains("posted"));
-    assert_eq!(machine.x.tweets().len(), 1);
-    assert_eq!(machine.openai.paid(), 1);
+    let (printed, ()) = tokio::join!(cli.types(redrive, &[], &[]), approve);
+    assert!(
+        printed.err.contains("AwaitApproval: ABORTED\n"),
+        "{printed:?}"
+    );
+    assert!(printed.ok().contains("posted"));
+    assert_eq!(fixture.x.tweets().len(), 1);
+    assert_eq!(fixture.openai.paid(), 1);
 }

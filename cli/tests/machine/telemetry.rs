@@ -3,7 +3,7 @@
 use fakes::{Fault, Kind};
 use serde_json::{Value, json};
 
-use crate::setting::{BOT, Machine, SECRETS};
+use crate::fixture::{BOT, Fixture, SECRETS};
 
 const STATES: [&str; 7] = [
     "PickDay",
@@ -16,8 +16,8 @@ const STATES: [&str; 7] = [
 ];
 
 /// The lines that the functions wrote, each with its log group; Lambda's own are left out.
-async fn lines(machine: &Machine) -> Vec<(String, Value)> {
-    let logs = machine.logs().await;
+async fn lines(fixture: &Fixture) -> Vec<(String, Value)> {
+    let logs = fixture.logs().await;
     assert!(SECRETS.iter().all(|secret| !logs.contains(secret)));
     let mut lines = Vec::new();
     for line in logs.lines() {
@@ -50,21 +50,21 @@ fn metrics(lines: &[(String, Value)]) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_names_execution_post_state_and_attempt() {
-    let machine = Machine::new().await;
-    // It fails twice, is mended, and then fails for good in another state.
+    let fixture = Fixture::new().await;
+    // It fails twice, is fixed, and then fails for good in another state.
     let down = Kind::Html { status: 503 };
-    machine.x.fail(Fault {
+    fixture.x.fail(Fault {
         times: Some(2),
         ..Fault::always("upload", down.clone())
     });
-    let posted = machine.run_date("2026-10-30").await;
+    let posted = fixture.run_date("2026-10-30").await;
     assert_eq!(posted.output["record"]["outcome"], "posted", "{posted:?}");
-    machine.openai.fail(Fault::always("images", down));
-    let failed = machine.run_date("2026-10-29").await;
+    fixture.openai.fail(Fault::always("images", down));
+    let failed = fixture.run_date("2026-10-29").await;
     assert_eq!(failed.status, "FAILED", "{failed:?}");
-    machine.cloud.run_watchdog().await.unwrap();
+    fixture.cloud.run_watchdog().await.unwrap();
 
-    let lines = lines(&machine).await;
+    let lines = lines(&fixture).await;
     let mut attempts = Vec::new();
     let mut states = Vec::new();
     for (group, line) in &lines {
@@ -108,22 +108,22 @@ async fn every_line_names_execution_post_state_and_attempt() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_metrics_say_how_runs_ended_what_they_cost_and_how_often_they_were_tried() {
-    let machine = Machine::new().await;
-    machine.x.fail(Fault {
+    let fixture = Fixture::new().await;
+    fixture.x.fail(Fault {
         times: Some(2),
         ..Fault::always("upload", Kind::Html { status: 503 })
     });
-    let posted = machine.run_date("2026-10-30").await;
+    let posted = fixture.run_date("2026-10-30").await;
     // The same slot again is a duplicate.
-    machine.run_date("2026-10-30").await;
-    machine.cloud.run_watchdog().await.unwrap();
+    fixture.run_date("2026-10-30").await;
+    fixture.cloud.run_watchdog().await.unwrap();
     // One that failed, whose event is delivered twice.
     let failed = format!("{}-2", posted.execution);
     let input = json!({"bot": BOT, "slot": 1, "date": "2026-10-29"}).to_string();
     for _ in 0..2 {
-        machine.deliver(&failed, json!({"input": input})).await;
+        fixture.deliver(&failed, json!({"input": input})).await;
     }
-    let lines = lines(&machine).await;
+    let lines = lines(&fixture).await;
     let metrics = metrics(&lines);
     let with = |name: &str| -> Vec<&Value> {
         metrics

@@ -3,28 +3,28 @@
 use fakes::{Fault, Kind, x};
 use serde_json::{Value, json};
 
-use crate::setting::{BOT, Machine, SECRETS, Terminal};
+use crate::fixture::{BOT, CommandLine, Fixture, SECRETS};
 
 /// The bot that only this test deploys.
 const OTHER: &str = "night-owl";
 
 /// A deployment with a second bot, which has its own account on X and says its own name in every prompt.
 struct TwoBots {
-    machine: Machine,
+    fixture: Fixture,
     account: x::Account,
     credentials: Value,
 }
 
 impl TwoBots {
     async fn new() -> TwoBots {
-        let machine = Machine::new().await;
+        let fixture = Fixture::new().await;
         let credentials = x::Credentials {
             api_key: "key".to_owned(),
             api_key_secret: SECRETS[1].to_owned(),
             access_token: "43-token".to_owned(),
             access_token_secret: SECRETS[2].to_owned(),
         };
-        let account = machine
+        let account = fixture
             .x
             .add_account(x::Profile {
                 credentials: credentials.clone(),
@@ -33,7 +33,7 @@ impl TwoBots {
             })
             .unwrap();
         let two = TwoBots {
-            machine,
+            fixture,
             account,
             credentials: json!(credentials),
         };
@@ -41,11 +41,11 @@ impl TwoBots {
         let files = format!("{}/../bots/{BOT}/calendar.toml", env!("CARGO_MANIFEST_DIR"));
         let calendar = std::fs::read(files).unwrap();
         let put = two
-            .machine
+            .fixture
             .cloud
             .put_bot_file(OTHER, "calendar.toml", calendar);
         put.await.unwrap();
-        let create = two.machine.cloud.secrets.create_secret();
+        let create = two.fixture.cloud.secrets.create_secret();
         create
             .name(format!("daily-post-local/{OTHER}/x-credentials"))
             .secret_string(two.credentials.to_string())
@@ -70,14 +70,14 @@ impl TwoBots {
             text = text.replace(from, to);
         }
         let put = self
-            .machine
+            .fixture
             .cloud
             .put_bot_file(OTHER, "bot.toml", text.into_bytes());
         put.await.unwrap();
     }
 
     async fn put_other_secret(&self, value: &Value) {
-        let put = self.machine.cloud.secrets.put_secret_value();
+        let put = self.fixture.cloud.secrets.put_secret_value();
         put.secret_id(format!("daily-post-local/{OTHER}/x-credentials"))
             .secret_string(value.to_string())
             .send()
@@ -89,7 +89,7 @@ impl TwoBots {
     async fn run(&self, date: &str) -> (String, String) {
         let run = async |bot: &str| {
             let input = deployment::ad_hoc(bot, date.parse().unwrap(), 1);
-            let ended = self.machine.run(input).await;
+            let ended = self.fixture.run(input).await;
             match ended.error {
                 Some(error) => error,
                 None => {
@@ -105,13 +105,13 @@ impl TwoBots {
 
     /// The tweets of both accounts.
     fn tweets(&self) -> (usize, usize) {
-        (self.machine.x.tweets().len(), self.account.tweets().len())
+        (self.fixture.x.tweets().len(), self.account.tweets().len())
     }
 
     /// The probes that fail, for one bot or for all.
     async fn failing_probes(&self, bot: Option<&str>) -> Vec<String> {
         let payload = json!({"canaries": true, "bot": bot});
-        let answer = self.machine.cloud.invoke("watchdog", &payload).await;
+        let answer = self.fixture.cloud.invoke("watchdog", &payload).await;
         let answer = answer.unwrap();
         let checks = answer["checks"].as_array().unwrap();
         checks
@@ -129,12 +129,12 @@ async fn two_bots_post_the_same_slot_to_two_accounts_and_do_not_affect_each_othe
     assert_eq!(two.run("2026-12-21").await, posted());
     assert_eq!(two.tweets(), (1, 1));
     // Each account has signed its requests itself, and each bot has paid for one picture.
-    for requests in [two.machine.x.requests(), two.account.requests()] {
+    for requests in [two.fixture.x.requests(), two.account.requests()] {
         let names: Vec<&str> = requests.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["upload", "metadata", "create-tweet"]);
     }
-    let scope = two.machine.openai.scope(OTHER);
-    assert_eq!((two.machine.openai.paid(), scope.paid()), (2, 1));
+    let scope = two.fixture.openai.scope(OTHER);
+    assert_eq!((two.fixture.openai.paid(), scope.paid()), (2, 1));
     assert_eq!(two.failing_probes(None).await, Vec::<String>::new());
 
     // A fault of one account of X, and of the prompts of one bot.
@@ -169,22 +169,22 @@ async fn two_bots_post_the_same_slot_to_two_accounts_and_do_not_affect_each_othe
     assert_eq!(two.failing_probes(None).await, [credentials.clone()]);
     assert_eq!(two.failing_probes(Some(BOT)).await, Vec::<String>::new());
     assert_eq!(two.failing_probes(Some(OTHER)).await, [credentials.clone()]);
-    let terminal = Terminal::new(&two.machine);
-    terminal.spooky(&["doctor", "--bot", BOT]).await.ok();
-    let doctor = terminal.spooky(&["doctor", "--bot", OTHER]).await;
+    let cli = CommandLine::new(&two.fixture);
+    cli.spooky(&["doctor", "--bot", BOT]).await.ok();
+    let doctor = cli.spooky(&["doctor", "--bot", OTHER]).await;
     assert!(doctor.out.contains(&credentials), "{doctor:?}");
     assert_eq!(doctor.code, Some(1), "{doctor:?}");
     two.put_other_secret(&two.credentials).await;
 
     // A pause.
     let pause = ["pause", "--bot", OTHER, "--reason", "a storm"];
-    terminal.spooky(&pause).await.ok();
+    cli.spooky(&pause).await.ok();
     let (first, second) = two.run("2026-12-17").await;
     assert_eq!(
         (first.as_str(), second.as_str()),
         ("posted", "skipped paused: a storm")
     );
-    terminal.spooky(&["resume", "--bot", OTHER]).await.ok();
+    cli.spooky(&["resume", "--bot", OTHER]).await.ok();
 
     // An empty budget.
     two.edit_other(&[("per_day_usd = 1.00", "per_day_usd = 0.01")])

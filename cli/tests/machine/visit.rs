@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use crate::setting::until;
+use crate::fixture::until;
 
 /// A page of the approval as a browser without JavaScript has it.
 pub struct Page {

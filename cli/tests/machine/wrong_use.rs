@@ -4,16 +4,16 @@ use clap::CommandFactory;
 use fakes::{Fault, Kind};
 
 use crate::{
+    fixture::{CommandLine, Fixture},
     operate::name,
-    setting::{Machine, Terminal},
 };
 
 const DATE: &str = "2026-10-30";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_use_of_every_command_says_what_to_type() {
-    let machine = Machine::new().await;
-    let terminal = Terminal::new(&machine);
+    let fixture = Fixture::new().await;
+    let cli = CommandLine::new(&fixture);
     let day = name(DATE);
     let unknown = "arn:aws:states:us-east-1:000000000000:execution:x:y";
     let cases = [
@@ -225,16 +225,16 @@ async fn wrong_use_of_every_command_says_what_to_type() {
         );
     }
     for (arguments, code, says) in &cases {
-        let said = terminal.spooky(arguments).await;
-        assert_eq!(said.code, Some(*code), "{arguments:?}: {said:?}");
-        assert!(said.err.contains(says), "{arguments:?}: {}", said.err);
+        let printed = cli.spooky(arguments).await;
+        assert_eq!(printed.code, Some(*code), "{arguments:?}: {printed:?}");
+        assert!(printed.err.contains(says), "{arguments:?}: {}", printed.err);
     }
     let unavailable = Kind::Html { status: 500 };
-    machine.x.fail(Fault::always("upload", unavailable));
-    machine.run_date(DATE).await;
-    let said = terminal
+    fixture.x.fail(Fault::always("upload", unavailable));
+    fixture.run_date(DATE).await;
+    let printed = cli
         .spooky(&["allow-late", &day, "--reason", "x"])
         .await
         .refused();
-    assert!(said.contains("cannot be late"), "{said}");
+    assert!(printed.contains("cannot be late"), "{printed}");
 }

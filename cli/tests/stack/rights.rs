@@ -168,20 +168,20 @@ pub fn check_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>)
             .unwrap_or_else(|| panic!("no {sid} in {policy}"))
             .clone()
     };
-    let machine = policy("aws_iam_role_policy.service[\"state-machine\"]");
-    let invoked = texts(&statement(&machine, "InvokeTheFunctionsOfTheStates")["Resource"]);
+    let fixture = policy("aws_iam_role_policy.service[\"state-machine\"]");
+    let invoked = texts(&statement(&fixture, "InvokeTheFunctionsOfTheStates")["Resource"]);
     assert_eq!(invoked.len(), 7);
     assert!(
         invoked.iter().all(|arn| arn.ends_with(":live")),
         "{invoked:?}"
     );
-    let token = statement(&machine, "StoreTheTaskTokenInTheApproval");
+    let token = statement(&fixture, "StoreTheTaskTokenInTheApproval");
     assert_eq!(texts(&token["Action"]), ["dynamodb:UpdateItem"]);
     assert_eq!(
-        texts(&statement(&machine, "InvokeTheFunctionsOfTheStates")["Action"]),
+        texts(&statement(&fixture, "InvokeTheFunctionsOfTheStates")["Action"]),
         ["lambda:InvokeFunction"]
     );
-    assert_eq!(machine["Statement"].as_array().unwrap().len(), 4);
+    assert_eq!(fixture["Statement"].as_array().unwrap().len(), 4);
     // Only this state machine and these schedules may assume the two roles.
     for (role, service, source) in [
         (
@@ -269,9 +269,9 @@ pub fn check_what_the_emulator_does_not_enforce(state: &BTreeMap<String, Value>)
         assert_eq!(function["tracing_config"][0]["mode"], "Active");
         assert_eq!(function["reserved_concurrent_executions"], -1);
     }
-    let machine = &state["aws_sfn_state_machine.this"];
+    let fixture = &state["aws_sfn_state_machine.this"];
     assert_eq!(
-        machine["logging_configuration"][0]["include_execution_data"],
+        fixture["logging_configuration"][0]["include_execution_data"],
         false
     );
     // The state contains no values of secrets.
@@ -363,7 +363,7 @@ fn text(value: &str) -> AttributeValue {
 fn attempts(account: &str) -> Vec<Attempt> {
     let images = format!("{PREFIX}-{account}-images");
     let bot_files = format!("{PREFIX}-{account}-bot-files");
-    let machine = format!("arn:aws:states:us-east-1:{account}:stateMachine:{PREFIX}");
+    let fixture = format!("arn:aws:states:us-east-1:{account}:stateMachine:{PREFIX}");
     let execution = format!("arn:aws:states:us-east-1:{account}:execution:{PREFIX}:unknown");
     let mut attempts = vec![
         attempt!("dynamodb:GetItem", "table", |aws| {
@@ -426,7 +426,7 @@ fn attempts(account: &str) -> Vec<Attempt> {
         attempt!("states:StartExecution", "state machine", |aws| {
             aws_sdk_sfn::Client::new(aws)
                 .start_execution()
-                .state_machine_arn(machine.clone())
+                .state_machine_arn(fixture.clone())
                 .input("not JSON")
         }),
         attempt!("states:SendTaskSuccess", "state machine", |aws| {

@@ -23,7 +23,7 @@ pub const SECRETS: [&str; 4] = [
     "planted key of the approval page",
 ];
 
-pub struct Machine {
+pub struct Fixture {
     pub account: Account,
     pub cloud: Deployment,
     pub openai: openai::OpenAi,
@@ -31,23 +31,23 @@ pub struct Machine {
     settings: Settings,
 }
 
-impl Machine {
-    /// One whose bot asks nobody.
-    pub async fn new() -> Machine {
-        let machine = Machine::asking().await;
-        machine
+impl Fixture {
+    /// One whose bot needs no approval.
+    pub async fn new() -> Fixture {
+        let fixture = Fixture::asking().await;
+        fixture
             .edit_bot(&[("policy = \"required\"", "policy = \"off\"")])
             .await;
-        machine
+        fixture
     }
 
     /// One with the shipped bot, which asks its owner.
-    pub async fn asking() -> Machine {
-        Machine::of(zips().await).await
+    pub async fn asking() -> Fixture {
+        Fixture::of(zips().await).await
     }
 
     /// The same with these functions.
-    pub async fn of(zips: &Zips) -> Machine {
+    pub async fn of(zips: &Zips) -> Fixture {
         let [openai_key, x_key_secret, x_token_secret, review_key] = SECRETS;
         let credentials = x::Credentials {
             api_key: "key".to_owned(),
@@ -83,14 +83,14 @@ impl Machine {
         let cloud = local_cloud::deploy(&account, &settings, zips)
             .await
             .unwrap();
-        // From nine o'clock of the bot's day on, the watchdog would ask its canaries and perhaps mail a digest.
+        // From nine o'clock of the bot's day on, the watchdog would ask its probes and perhaps mail a digest.
         let now = Timestamp::now();
         let today = now.to_zoned_datetime(TimeZone::UTC).date();
         for date in [today.yesterday().unwrap(), today, today.tomorrow().unwrap()] {
             let digest = notifications::digest_event(BOT, date);
             cloud.table.mark_event(&digest, now).await.unwrap();
         }
-        Machine {
+        Fixture {
             account,
             cloud,
             openai,
@@ -167,7 +167,7 @@ impl Machine {
     }
 }
 
-impl Machine {
+impl Fixture {
     /// What the functions have written to their logs, as far as their invocations have ended.
     pub async fn logs(&self) -> String {
         let account = &self.account;
@@ -214,20 +214,20 @@ pub async fn zips() -> &'static Zips {
 }
 
 /// The real command, beside a local cloud that is the machine's.
-pub struct Terminal {
+pub struct CommandLine {
     target: tempfile::TempDir,
     environment: Vec<(&'static str, String)>,
 }
 
 /// What a command did.
 #[derive(Debug)]
-pub struct Said {
+pub struct Printed {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
-impl Said {
+impl Printed {
     /// The answer of a command that did what it was told.
     #[track_caller]
     pub fn ok(self) -> String {
@@ -249,29 +249,29 @@ impl Said {
     }
 }
 
-impl Terminal {
-    pub fn new(machine: &Machine) -> Terminal {
+impl CommandLine {
+    pub fn new(fixture: &Fixture) -> CommandLine {
         let target = tempfile::tempdir().unwrap();
         let directory = target.path().join("local");
         std::fs::create_dir(&directory).unwrap();
-        let account = &machine.account;
+        let account = &fixture.account;
         let place = json!({"url": account.url(), "account": account.id()});
         std::fs::write(directory.join("local.json"), place.to_string()).unwrap();
-        Terminal {
+        CommandLine {
             target,
             environment: Vec::new(),
         }
     }
 
     /// One in whose directory `spooky local` itself can be started, with what this build has made.
-    pub async fn of_its_own() -> Terminal {
+    pub async fn of_its_own() -> CommandLine {
         zips().await;
         let target = tempfile::tempdir().unwrap();
         let built = local_cloud::target_directory().canonicalize().unwrap();
         for name in ["debug", "release", "ministack"] {
             std::os::unix::fs::symlink(built.join(name), target.path().join(name)).unwrap();
         }
-        Terminal {
+        CommandLine {
             target,
             // The functions are built.
             environment: vec![("CARGO", "true".to_owned())],
@@ -284,10 +284,10 @@ impl Terminal {
     }
 
     /// One that knows of no local cloud, only where AWS is, as an owner's does.
-    pub fn on_aws(url: &str, account: &str) -> Terminal {
+    pub fn on_aws(url: &str, account: &str) -> CommandLine {
         let target = tempfile::tempdir().unwrap();
         let nothing = target.path().join("nothing").display().to_string();
-        Terminal {
+        CommandLine {
             environment: vec![
                 ("AWS_ENDPOINT_URL", url.to_owned()),
                 ("AWS_ACCESS_KEY_ID", account.to_owned()),
@@ -302,18 +302,18 @@ impl Terminal {
     }
 
     /// The same with another variable in its environment.
-    pub fn with(mut self, name: &'static str, value: &str) -> Terminal {
+    pub fn with(mut self, name: &'static str, value: &str) -> CommandLine {
         self.environment.retain(|(there, _)| *there != name);
         self.environment.push((name, value.to_owned()));
         self
     }
 
-    pub async fn spooky(&self, arguments: &[&str]) -> Said {
+    pub async fn spooky(&self, arguments: &[&str]) -> Printed {
         self.typing(arguments, "").await
     }
 
     /// Types a command that a mail names, with what the mail leaves open filled in.
-    pub async fn types(&self, command: &str, open: &[(&str, &str)], more: &[&str]) -> Said {
+    pub async fn types(&self, command: &str, open: &[(&str, &str)], more: &[&str]) -> Printed {
         let mut command = command.replace("--reason …", "--reason 'the mail says so'");
         for (blank, filled) in open {
             command = command.replace(blank, filled);
@@ -325,7 +325,7 @@ impl Terminal {
     }
 
     /// Runs the command with something on its standard input.
-    pub async fn typing(&self, arguments: &[&str], input: &str) -> Said {
+    pub async fn typing(&self, arguments: &[&str], input: &str) -> Printed {
         use tokio::io::AsyncWriteExt;
         let mut child = self.start(arguments);
         let mut stdin = child.stdin.take().unwrap();
@@ -334,15 +334,15 @@ impl Terminal {
         drop(stdin);
         let output = child.wait_with_output().await.unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        let said = Said {
+        let printed = Printed {
             code: output.status.code(),
             out: text(&output.stdout),
             err: text(&output.stderr),
         };
-        if said.code == Some(0) && arguments.contains(&"--json") {
-            documented(arguments, &said.out);
+        if printed.code == Some(0) && arguments.contains(&"--json") {
+            documented(arguments, &printed.out);
         }
-        said
+        printed
     }
 
     /// Starts the command.
