@@ -1,4 +1,4 @@
-//! `spooky calendar` and `spooky preview`, as a person runs them.
+//! The commands `spooky calendar` and `spooky preview`.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-/// What the command says on standard output, or on standard error where it fails.
+/// The standard output of a command, or the standard error of one that fails.
 fn spooky(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(env!("CARGO_BIN_EXE_spooky"))
         .args(arguments)
@@ -26,7 +26,7 @@ fn file(name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// The page that a command says it has written.
+/// The page whose path a command prints.
 fn page(answer: &str) -> String {
     let path = answer.lines().find_map(|line| line.strip_prefix("Page: "));
     let path = path.unwrap_or_else(|| panic!("no page in {answer}"));
@@ -125,7 +125,7 @@ fn the_page_of_a_post_shows_picture_caption_length_and_alt_text() {
 }
 
 #[test]
-fn the_page_of_a_month_has_every_date_and_says_why_nothing_is_posted() {
+fn the_page_of_a_month_has_every_date_and_the_reason_where_nothing_is_posted() {
     let answer = spooky(&["preview", "--month", "2028-02"]).unwrap();
     assert!(answer.starts_with("2028-02: 21 posts\n"), "{answer}");
     let page = page(&answer);

@@ -25,7 +25,7 @@ fn line(estimate: &Value, what: &str) -> (f64, f64) {
         .filter(|line| {
             line["what"]
                 .as_str()
-                .is_some_and(|printed| printed.starts_with(what))
+                .is_some_and(|text| text.starts_with(what))
         })
         .filter_map(|line| line["quantity"].as_f64().zip(line["usd"].as_f64()))
         .collect();

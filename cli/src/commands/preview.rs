@@ -136,7 +136,7 @@ impl Preview {
         print(&format!("{month}: {posts} posts\nPage: {page}"))
     }
 
-    /// What a slot comes to, with a picture of the stand-in of this size.
+    /// What a slot posts, with a picture of this size from the fake for OpenAI.
     fn cell(&self, files: &BotFiles, date: Date, slot: u32, side: u32) -> anyhow::Result<Cell> {
         let day = match files.calendar.pick(date, slot) {
             Pick::Observance(day) => day,
@@ -153,7 +153,7 @@ impl Preview {
         })))
     }
 
-    /// Saves a page and says where it is.
+    /// Saves a page and returns its path.
     fn save(&self, name: &str, page: &str) -> anyhow::Result<String> {
         let directory = local_cloud::target_directory().join("preview");
         std::fs::create_dir_all(&directory)?;

@@ -82,7 +82,7 @@ fn page(title: &str, body: &Markup) -> String {
             body {
                 header {
                     h1 { (title) }
-                    p.dim { "A preview: the texts are those of the post, the pictures are the stand-in's." }
+                    p.dim { "A preview: the texts are those of the post, the pictures are those of the fake for OpenAI." }
                 }
                 (body)
             }

@@ -67,7 +67,7 @@ pub fn check_texts(bot: &Bot, name: Option<&str>, caption: Option<&str>) -> Opti
     }
 }
 
-/// Why no caption of the bot can be posted with this name; what the first one lacks stands for all.
+/// Why no caption of the bot can be posted with this name: the reason of the first one.
 fn unpostable(bot: &Bot, name: &str) -> Option<CaptionProblem> {
     let mut first = None;
     for template in &bot.voice.captions {

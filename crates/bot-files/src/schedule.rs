@@ -39,7 +39,7 @@ impl Bot {
     /// When the post of a slot appears; `None` for a slot that the bot does not have.
     pub fn slot_time(&self, date: Date, slot: u32) -> Option<Timestamp> {
         let time = DateTime::from_parts(date, self.slot(slot)?.time);
-        // `check` refuses a time that clocks skip; after that of a file that was not checked, the next one counts.
+        // `check` rejects a time that clocks skip. In a file that was not checked, such a time moves forward.
         let instant = self.time_zone().to_ambiguous_timestamp(time);
         instant.compatible().ok()
     }

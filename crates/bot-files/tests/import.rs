@@ -19,7 +19,7 @@ const OLD: &str = r#"{
 }"#;
 
 #[test]
-fn every_name_comes_over_as_it_is_in_the_order_of_the_year() {
+fn every_name_is_imported_unchanged_in_the_order_of_the_year() {
     let text = import("old.json", OLD).unwrap_or_else(|problems| panic!("{problems}"));
     let days: Vec<&str> = text.lines().skip_while(|line| *line != "[days]").collect();
     assert_eq!(
@@ -55,7 +55,7 @@ fn every_name_comes_over_as_it_is_in_the_order_of_the_year() {
 }
 
 #[test]
-fn a_mistake_in_the_old_calendar_is_told_with_its_line_and_the_fix() {
+fn a_mistake_in_the_old_calendar_is_reported_with_its_line_and_the_fix() {
     for (from, to, message) in [
         (
             "\"october\"",

@@ -76,7 +76,7 @@ fn slots_take_the_usable_days_in_order() {
 }
 
 #[test]
-fn nothing_is_explained() {
+fn a_slot_without_an_observance_has_a_reason() {
     assert_eq!(reason(date(2027, 5, 3), 1), "no entry for 05-03");
     assert_eq!(
         reason(date(2026, 10, 29), 1),
@@ -224,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn no_day_comes_twice_on_a_date(date in any_date()) {
+    fn no_observance_is_twice_on_a_date(date in any_date()) {
         let mut days = names(date);
         let all = days.len();
         days.sort();
@@ -247,7 +247,7 @@ proptest! {
         let last = first + length.days();
         let text = format!("{plain}[overrides]\n{over} = {{ name = \"Bot Day\" }}\n[blackouts]\n\"{first} to {last}\" = \"a rest\"\n");
         let plain = Calendar::parse("calendar.toml", plain).unwrap();
-        // An override of a remembrance day is refused, which leaves nothing to compare.
+        // An override of a remembrance day is rejected, which leaves nothing to compare.
         let Ok(calendar) = Calendar::parse("calendar.toml", &text) else {
             let refused = matches!(plain.pick(over, 1), Pick::Nothing { reason, .. } if reason.starts_with("remembrance: "));
             prop_assert!(refused, "{}", over);

@@ -77,7 +77,7 @@ fn the_shipped_files_are_sound_from_2024_to_2040() {
 }
 
 #[test]
-fn every_date_has_two_days_or_more_or_says_what_it_remembers() {
+fn every_date_has_two_observances_or_more_or_a_reason_for_silence() {
     let (_, calendar) = shipped();
     let (mut silent, mut two, mut more) = (0, 0, 0);
     for date in dates(YEARS) {
@@ -161,7 +161,7 @@ fn dates_of_grief_post_nothing() {
 }
 
 #[test]
-fn moving_days_come_round() {
+fn moving_observances_are_on_their_dates() {
     let (_, calendar) = shipped();
     for (date, name) in [
         (date(2026, 2, 17), "International Pancake Day"),
@@ -188,7 +188,7 @@ fn moving_days_come_round() {
 }
 
 #[test]
-fn every_day_has_a_scene_of_its_own_that_a_picture_can_show() {
+fn every_observance_has_a_unique_scene_that_a_picture_can_show() {
     let (_, calendar) = shipped();
     let mut scenes = BTreeSet::new();
     for (name, (date, day)) in days(&calendar) {
@@ -227,7 +227,7 @@ fn every_day_has_a_scene_of_its_own_that_a_picture_can_show() {
 }
 
 #[test]
-fn names_are_spelt_as_people_write_them() {
+fn names_are_spelled_correctly() {
     let (_, calendar) = shipped();
     let days = days(&calendar);
     for name in [
@@ -256,7 +256,7 @@ fn names_are_spelt_as_people_write_them() {
 }
 
 #[test]
-fn no_name_comes_on_two_dates_of_a_year_by_accident() {
+fn no_name_is_on_two_dates_of_a_year_by_accident() {
     let (_, calendar) = shipped();
     for year in YEARS {
         let mut seen = BTreeMap::new();

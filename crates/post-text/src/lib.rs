@@ -1,8 +1,8 @@
 //! What X allows in a tweet: weighted length, links, mentions, cashtags, alt text.
 //!
 //! The rules are those that X publishes as version 3 of the twitter-text configuration.
-//! Where X's own parser and ours could disagree, ours errs to "this is a link", so that a caption is refused here
-//! rather than charged as a link there.
+//! Where X's parser and this one could disagree, this one errs on the side of "this is a link", so that a caption is
+//! rejected here instead of charged as a link there.
 
 use std::ops::Range;
 
@@ -16,23 +16,23 @@ pub const MAX_WEIGHTED_LENGTH: usize = 280;
 /// The number of characters that an alt text may have.
 pub const MAX_ALT_TEXT: usize = 1000;
 
-/// What a link counts, however long it is, because X shortens it.
+/// The weighted length of a link of any length, because X shortens it.
 const LINK_LENGTH: usize = 23;
 
-/// Why X, or this bot, would not take a caption.
+/// Why X, or this bot, rejects a caption.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CaptionProblem {
-    /// Nothing to read.
+    /// No text.
     #[error("it is empty")]
     Empty,
     /// More than [`MAX_WEIGHTED_LENGTH`].
-    #[error("it has a weighted length of {length}, and X takes at most 280")]
+    #[error("it has a weighted length of {length}, and X accepts at most 280")]
     TooLong {
         /// The weighted length it has.
         length: usize,
     },
     /// A link, with or without a scheme; X charges thirteen times as much for such a post.
-    #[error("it holds the link \"{link}\"")]
+    #[error("it contains the link \"{link}\"")]
     Link {
         /// The link.
         link: String,
@@ -43,22 +43,22 @@ pub enum CaptionProblem {
         /// The mention, with its `@`.
         mention: String,
     },
-    /// X takes one cashtag a post.
-    #[error("it holds a second cashtag, \"{cashtag}\"")]
+    /// X accepts one cashtag per post.
+    #[error("it contains a second cashtag, \"{cashtag}\"")]
     SecondCashtag {
         /// The second one, with its `$`.
         cashtag: String,
     },
 }
 
-/// Why X would not take an alt text.
+/// Why X rejects an alt text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AltTextProblem {
-    /// Nothing to read.
+    /// No text.
     #[error("it is empty")]
     Empty,
     /// More than [`MAX_ALT_TEXT`].
-    #[error("it has {length} characters, and X takes at most 1000")]
+    #[error("it has {length} characters, and X accepts at most 1000")]
     TooLong {
         /// The characters it has.
         length: usize,
@@ -97,7 +97,7 @@ pub fn check_caption(caption: &str) -> Result<(), CaptionProblem> {
     }
 }
 
-/// Checks that X would take an alt text. Counted in UTF-16 units, the stricter reading of X's "characters".
+/// Checks that X accepts an alt text. Counted in UTF-16 units, the stricter reading of X's "characters".
 pub fn check_alt_text(alt_text: &str) -> Result<(), AltTextProblem> {
     if alt_text.trim().is_empty() {
         return Err(AltTextProblem::Empty);
@@ -122,8 +122,8 @@ pub fn weighted_length(text: &str) -> usize {
 
 /// The links of a text, as byte ranges of its NFC form, in order.
 ///
-/// A scheme is not needed: `example.com` is a link to X, whatever the writer meant.
-/// `D.N.A.` and `WD-40` are none, for want of a top-level domain.
+/// A scheme is not needed: X treats `example.com` as a link.
+/// `D.N.A.` and `WD-40` are not links, since they have no top-level domain.
 fn links(text: &str) -> Vec<Range<usize>> {
     let mut links = Vec::new();
     let mut at = 0;
@@ -141,7 +141,7 @@ fn links(text: &str) -> Vec<Range<usize>> {
 /// The end of the link that begins at this byte, if one does.
 fn link_at(text: &str, at: usize) -> Option<usize> {
     let before = text[..at].chars().next_back();
-    // These glue what follows to the word before it: an address, a hashtag, the middle of a word or of a host.
+    // After these, what follows belongs to the word before it: an address, a hashtag, the middle of a word or of a host.
     if before
         .is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '@' | '＠' | '$' | '#' | '＃'))
     {
@@ -190,7 +190,7 @@ fn host_length(text: &str, has_scheme: bool) -> Option<usize> {
             break;
         }
         let end = start + label.len();
-        // What follows a top-level domain must not go on like an address.
+        // A top-level domain that `@` follows belongs to a mail address.
         if i > 0 && tld::exist(&label.to_lowercase()) && !text[end..].starts_with('@') {
             found = Some(end);
         }
@@ -237,7 +237,7 @@ fn cashtags(text: &str) -> Vec<String> {
     .collect()
 }
 
-/// The words that begin with one of these signs, the sign standing free.
+/// The words that begin with one of these signs, where the character before it may precede a tag.
 fn tags(
     text: &str,
     signs: &[char],
@@ -270,7 +270,7 @@ fn plain_length(text: &str) -> usize {
         .sum()
 }
 
-/// What one character counts, in characters.
+/// The weight of one character.
 fn weight(c: char) -> usize {
     match u32::from(c) {
         0..=0x10FF | 0x2000..=0x200D | 0x2010..=0x201F | 0x2032..=0x2037 => 1,
@@ -285,9 +285,9 @@ fn is_emoji(cluster: &str) -> bool {
         return false;
     };
     match chars.next() {
-        // One character alone: its weight is right as it is.
+        // The weight of a single character is right already.
         None => false,
-        // The text selector asks for no emoji.
+        // The text selector turns the emoji into text.
         Some('\u{FE0E}') => false,
         Some('\u{20E3}') => first.is_ascii_digit() || first == '#' || first == '*',
         Some('\u{FE0F}') if first.is_ascii() => cluster.ends_with('\u{20E3}'),
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn abbreviations_and_numbers_are_no_links() {
+    fn abbreviations_and_numbers_are_not_links() {
         for text in [
             "D.N.A.",
             "D.N.A. Day",
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn captions_that_x_takes_pass() {
+    fn captions_that_x_accepts_pass() {
         for caption in [
             "Happy National Pumpkin Day! 🎃 #SpookyDays",
             "Costs $5 and one $SOUL",
@@ -400,34 +400,34 @@ mod tests {
     }
 
     #[test]
-    fn captions_that_would_not_do_are_refused_with_the_reason() {
+    fn captions_that_cannot_be_posted_are_rejected_with_the_reason() {
         for (caption, reason) in [
             ("", "it is empty"),
             (" \n", "it is empty"),
             (
                 &*"a".repeat(281),
-                "it has a weighted length of 281, and X takes at most 280",
+                "it has a weighted length of 281, and X accepts at most 280",
             ),
             (
                 &*"👻".repeat(141),
-                "it has a weighted length of 282, and X takes at most 280",
+                "it has a weighted length of 282, and X accepts at most 280",
             ),
             (
                 "Boo! https://example.com/x.",
-                "it holds the link \"https://example.com/x\"",
+                "it contains the link \"https://example.com/x\"",
             ),
-            ("Boo! example.com", "it holds the link \"example.com\""),
-            ("Boo!(example.com)", "it holds the link \"example.com\""),
-            ("Boo! ftp://ghost", "it holds the link \"ftp://ghost\""),
+            ("Boo! example.com", "it contains the link \"example.com\""),
+            ("Boo!(example.com)", "it contains the link \"example.com\""),
+            ("Boo! ftp://ghost", "it contains the link \"ftp://ghost\""),
             (
                 "Boo! http://localhost",
-                "it holds the link \"http://localhost\"",
+                "it contains the link \"http://localhost\"",
             ),
-            ("www.boo", "it holds the link \"www.boo\""),
+            ("www.boo", "it contains the link \"www.boo\""),
             ("Thanks, @ghost!", "it mentions \"@ghost\""),
             ("@ghost", "it mentions \"@ghost\""),
             ("(@ghost)", "it mentions \"@ghost\""),
-            ("Buy $BOO and $SOUL", "it holds a second cashtag, \"$SOUL\""),
+            ("Buy $BOO and $SOUL", "it contains a second cashtag, \"$SOUL\""),
         ] {
             assert_eq!(
                 check_caption(caption).unwrap_err().to_string(),

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 /// The most of an approver's note that goes into a prompt, in characters.
 const MAX_NOTE: usize = 1000;
 
-/// The longest hashtag made of a day's name that is still readable, in characters.
+/// The longest hashtag of an observance's name that is still readable, in characters.
 const MAX_DAY_HASHTAG: usize = 30;
 
-/// What the state machine knows about the post.
+/// The post, as far as its texts depend on it.
 ///
 /// Every field has a default, so that a missing one is an [`Error::InvalidInput`] that names it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Input {
     pub post: String,
     /// Its date.
     pub date: String,
-    /// The day's name.
+    /// The observance's name.
     pub name: String,
     /// What the picture shows.
     pub scene: Option<String>,
@@ -30,7 +30,7 @@ pub struct Input {
     pub caption: Option<String>,
     /// The bot's voice.
     pub voice: Voice,
-    /// How often a prompt was refused already: 0, 1 or 2.
+    /// How often a prompt was rejected already: 0, 1 or 2.
     pub softness: Option<u32>,
     /// Which variation this is, from 1.
     pub round: Option<u32>,
@@ -46,7 +46,7 @@ pub struct Output {
     pub prompt: String,
     /// The text of the tweet.
     pub caption: String,
-    /// What the picture shows, for those who do not see it.
+    /// What the picture shows, for readers who do not see it.
     pub alt_text: String,
 }
 
@@ -65,50 +65,25 @@ pub fn build_prompt(input: &Input) -> Result<Output, Error> {
     };
     let style = variation.choose("style", &voice.styles);
     let scene = scene(input, &variation, &level.scenes);
-    let mut prompt = format!(
-        "{}\nThe day: {}.\nScene: {}.\n",
-        voice.brief,
-        sentence(&input.name),
-        sentence(&scene)
-    );
-    for (label, text) in [
-        ("Art style", style),
-        ("Lighting", variation.choose("lighting", &voice.lighting)),
-        ("Palette", variation.choose("palette", &voice.palettes)),
-        (
-            "Composition",
-            variation.choose("composition", &voice.compositions),
-        ),
-        ("Mood", &level.mood),
-    ] {
-        prompt.push_str(&format!("{label}: {}.\n", sentence(text)));
-    }
-    if let Some(note) = note(input) {
-        prompt.push_str(&format!(
-            "Above all, the person who commissioned it asks for this: {}.\n",
-            sentence(&note)
-        ));
-    }
-    prompt.push_str(&voice.avoid);
     Ok(Output {
-        prompt,
+        prompt: prompt(input, &variation, &scene, style, &level.mood),
         caption: caption(input, &variation)?,
         alt_text: alt_text(input, &variation, &scene, style)?,
     })
 }
 
-/// What can go wrong; the name of the variant is the error's name in the state machine.
+/// Why there are no texts.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
-    /// There is no caption for this day that could be posted.
+    /// No caption for this observance can be posted.
     #[error("no caption for \"{name}\" can be posted: {reason}")]
     CaptionRejected {
-        /// The day's name.
+        /// The observance's name.
         name: String,
         /// What is wrong with the caption that was given, or with the first one tried.
         reason: CaptionProblem,
     },
-    /// A field of the input is missing or makes no sense.
+    /// A field of the input is missing or invalid.
     #[error("the input's {field} {problem}")]
     InvalidInput {
         /// The field.
@@ -126,7 +101,7 @@ impl From<UnreadableInput> for Error {
     }
 }
 
-/// Where a post stands among its neighbours, from which everything that varies is drawn.
+/// The position of a post in the sequence of posts, which selects everything that varies.
 struct Variation {
     bot: String,
     /// Grows by one from date to date, slot to slot and round to round.
@@ -177,17 +152,17 @@ impl Variation {
         let step = days + i64::from(slot - 1) + i64::from(round - 1);
         Ok(Variation {
             bot: bot.to_owned(),
-            step: usize::try_from(step).map_err(|_| invalid("date", "lies before the year 0"))?,
+            step: usize::try_from(step).map_err(|_| invalid("date", "is before the year 0"))?,
             softness: softness as usize,
         })
     }
 
-    /// The place in a list of this length: neighbours never share one, and a whole list goes by before one comes again.
+    /// The index into a list of this length: neighbors never share one, and the whole list is used before one repeats.
     ///
-    /// Lists of different lengths, or with different labels, go by out of step, so that the mixtures differ too.
+    /// Lists of different lengths, or with different labels, are out of step, so that the combinations differ, too.
     fn index(&self, label: &str, length: usize) -> usize {
         let start = fnv1a(&[&self.bot, label]) % length.max(1);
-        // About the golden ratio, so that one step takes us far, and coprime, so that it takes us everywhere.
+        // About the golden ratio, so that one step goes far, and coprime, so that all indices are reached.
         let stride = (length * 3 / 8).max(1);
         let stride = (stride..=length)
             .find(|stride| gcd(*stride, length) == 1)
@@ -220,7 +195,38 @@ fn checked(voice: &Voice) -> Result<&Voice, Error> {
     Ok(voice)
 }
 
-/// What the picture shows: a softer scene of the voice, the calendar's own, or one of the voice's for any day.
+/// The prompt: one labeled line for each part.
+fn prompt(input: &Input, variation: &Variation, scene: &str, style: &str, mood: &str) -> String {
+    let voice = &input.voice;
+    let mut prompt = format!(
+        "{}\nThe day: {}.\nScene: {}.\n",
+        voice.brief,
+        sentence(&input.name),
+        sentence(scene)
+    );
+    for (label, text) in [
+        ("Art style", style),
+        ("Lighting", variation.choose("lighting", &voice.lighting)),
+        ("Palette", variation.choose("palette", &voice.palettes)),
+        (
+            "Composition",
+            variation.choose("composition", &voice.compositions),
+        ),
+        ("Mood", mood),
+    ] {
+        prompt.push_str(&format!("{label}: {}.\n", sentence(text)));
+    }
+    if let Some(note) = note(input) {
+        prompt.push_str(&format!(
+            "Above all, the person who commissioned it asks for this: {}.\n",
+            sentence(&note)
+        ));
+    }
+    prompt.push_str(&voice.avoid);
+    prompt
+}
+
+/// What the picture shows: a softer scene of the voice, that of the calendar, or one of the voice for any observance.
 fn scene(input: &Input, variation: &Variation, softer: &[String]) -> String {
     let own = input
         .scene
@@ -260,7 +266,7 @@ fn caption(input: &Input, variation: &Variation) -> Result<String, Error> {
     let mut first_reason = None;
     let start = variation.index("caption", templates.len());
     let from_here = templates.iter().cycle().skip(start).take(templates.len());
-    // Those that stumble over the name come last, so that they are still better than nothing.
+    // Templates that repeat a word of the name come last: they are better than none.
     let (suiting, stumbling): (Vec<&String>, Vec<&String>) =
         from_here.partition(|template| Voice::suits(template, &input.name));
     for template in suiting.into_iter().chain(stumbling) {
@@ -276,7 +282,7 @@ fn caption(input: &Input, variation: &Variation) -> Result<String, Error> {
     Err(rejected(first_reason.unwrap_or(CaptionProblem::Empty)))
 }
 
-/// The day's own hashtag, then the voice's, up to the voice's limit.
+/// The observance's hashtag, then those of the voice, up to the voice's limit.
 fn hashtags(input: &Input, variation: &Variation) -> Vec<String> {
     let voice = &input.voice;
     let start = variation.index("hashtag", voice.hashtags.len());
@@ -319,11 +325,11 @@ fn alt_text(
         ("scene", sentence(scene)),
         ("style", sentence(style)),
     ];
-    let mut text = capitalised(&fill(template, &values));
+    let mut text = capitalized(&fill(template, &values));
     if check_alt_text(&text).is_err() {
-        text = capitalised(sentence(scene));
+        text = capitalized(sentence(scene));
     }
-    // A scene as long as that is cut where a word ends.
+    // A scene that is too long is cut where a word ends.
     while check_alt_text(&text).is_err() && !text.is_empty() {
         let end = text
             .char_indices()
@@ -339,12 +345,12 @@ fn alt_text(
     Ok(text)
 }
 
-/// A text without the punctuation that would double with ours.
+/// A text without its final punctuation, which the templates add.
 fn sentence(text: &str) -> &str {
     text.trim().trim_end_matches(['.', ' '])
 }
 
-fn capitalised(text: &str) -> String {
+fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
     let first: String = chars
         .next()

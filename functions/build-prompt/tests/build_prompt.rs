@@ -52,7 +52,7 @@ fn build(input: &Input) -> Output {
     build_prompt(input).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn refused(input: &Input) -> (String, String) {
+fn rejected(input: &Input) -> (String, String) {
     let error = build_prompt(input)
         .err()
         .unwrap_or_else(|| panic!("it was built"));
@@ -142,7 +142,7 @@ fn the_choice_stays_the_same_from_build_to_build() {
 }
 
 #[test]
-fn neighbouring_dates_slots_and_rounds_get_other_words() {
+fn neighboring_dates_slots_and_rounds_get_other_texts() {
     let part = |output: &Output, label: &str| -> String {
         output
             .prompt
@@ -213,7 +213,7 @@ fn a_season_of_posts_looks_different_every_time() {
 }
 
 #[test]
-fn no_weekday_has_a_look_of_its_own() {
+fn no_weekday_has_a_recurring_look() {
     // Lists whose length is a multiple of 7 would give every Monday the same light.
     let voice = voice();
     for (label, length) in [
@@ -278,7 +278,7 @@ fn every_post_from_2024_to_2040_gets_texts_that_can_be_posted() {
 }
 
 #[test]
-fn every_name_stands_letter_for_letter_in_every_caption_and_alt_text() {
+fn every_name_is_letter_for_letter_in_every_caption_and_alt_text() {
     let (bot, calendar) = shipped();
     let mut days: Vec<Observance> = calendar
         .dates(2024..=2040)
@@ -316,7 +316,7 @@ fn every_name_stands_letter_for_letter_in_every_caption_and_alt_text() {
 }
 
 #[test]
-fn a_template_that_stumbles_over_the_name_waits_for_another_name() {
+fn a_template_that_repeats_a_word_of_the_name_is_left_for_another_name() {
     for (template, name, suits) in [
         ("Happy {name}!", "Happy Mew Year for Cats Day", false),
         ("Happy {name}!", "'Happy Birthday to You' Day", false),
@@ -346,7 +346,7 @@ fn a_template_that_stumbles_over_the_name_waits_for_another_name() {
 }
 
 #[test]
-fn softness_changes_the_mood_and_at_last_the_scene() {
+fn softness_changes_the_mood_and_at_the_last_level_the_scene() {
     let [plain, softer, softest] = [0, 1, 2].map(|softness| {
         build(&Input {
             softness: Some(softness),
@@ -366,7 +366,7 @@ fn softness_changes_the_mood_and_at_last_the_scene() {
 }
 
 #[test]
-fn the_alt_text_tells_the_scene_that_was_asked_for() {
+fn the_alt_text_describes_the_scene_of_the_prompt() {
     assert!(
         build(&pumpkin())
             .alt_text
@@ -399,7 +399,7 @@ fn the_alt_text_tells_the_scene_that_was_asked_for() {
 }
 
 #[test]
-fn the_note_is_woven_into_the_prompt_on_one_line() {
+fn the_note_is_in_the_prompt_on_one_line() {
     let noted = Input {
         note: Some("  less fog,\nmore bats. ".into()),
         round: Some(2),
@@ -425,7 +425,7 @@ fn the_note_is_woven_into_the_prompt_on_one_line() {
 }
 
 #[test]
-fn the_calendars_own_caption_is_used_as_it_is() {
+fn the_caption_of_the_calendar_is_used_as_it_is() {
     let own = Input {
         caption: Some("Who carved whom? 🎃".into()),
         ..pumpkin()
@@ -455,18 +455,18 @@ fn captions_that_cannot_be_posted_are_rejected_before_anything_is_spent() {
     for (caption, reason) in [
         (
             "Boo! https://example.com",
-            "it holds the link \"https://example.com\"",
+            "it contains the link \"https://example.com\"",
         ),
-        ("Boo! example.com", "it holds the link \"example.com\""),
+        ("Boo! example.com", "it contains the link \"example.com\""),
         ("Boo, @ghost", "it mentions \"@ghost\""),
-        ("$BOO and $SOUL", "it holds a second cashtag, \"$SOUL\""),
+        ("$BOO and $SOUL", "it contains a second cashtag, \"$SOUL\""),
         ("", "it is empty"),
         (
             &*"boo ".repeat(80),
-            "it has a weighted length of 320, and X takes at most 280",
+            "it has a weighted length of 320, and X accepts at most 280",
         ),
     ] {
-        let (name, message) = refused(&Input {
+        let (name, message) = rejected(&Input {
             caption: Some(caption.into()),
             ..pumpkin()
         });
@@ -480,7 +480,7 @@ fn captions_that_cannot_be_posted_are_rejected_before_anything_is_spent() {
     }
     for name in ["National @ghost Day", "Example.com Day", &"x".repeat(281)] {
         assert_eq!(
-            refused(&Input {
+            rejected(&Input {
                 name: name.into(),
                 ..pumpkin()
             })
@@ -492,7 +492,7 @@ fn captions_that_cannot_be_posted_are_rejected_before_anything_is_spent() {
 }
 
 #[test]
-fn names_with_full_stops_and_signs_are_no_links() {
+fn names_with_full_stops_and_signs_are_not_links() {
     for name in [
         "D.N.A. Day",
         "WD-40 Day",
@@ -512,7 +512,7 @@ fn names_with_full_stops_and_signs_are_no_links() {
 }
 
 #[test]
-fn input_that_makes_no_sense_names_the_field() {
+fn an_invalid_input_is_rejected_with_the_field() {
     type Change = fn(&mut Input);
     let cases: [(Change, &str); 10] = [
         (
@@ -556,7 +556,7 @@ fn input_that_makes_no_sense_names_the_field() {
     for (change, message) in cases {
         let mut input = pumpkin();
         change(&mut input);
-        assert_eq!(refused(&input), ("InvalidInput".into(), message.into()));
+        assert_eq!(rejected(&input), ("InvalidInput".into(), message.into()));
     }
 }
 

@@ -246,7 +246,7 @@ async fn invalid_texts_return_with_all_input_and_the_problem_beside_its_field() 
             "caption",
             "caption",
             &many,
-            "It has a weighted length of 281, and X takes at most 280.",
+            "It has a weighted length of 281, and X accepts at most 280.",
         ),
         ("approve", "caption", "caption", " \r\n ", "It is empty."),
         (
@@ -254,7 +254,7 @@ async fn invalid_texts_return_with_all_input_and_the_problem_beside_its_field() 
             "caption",
             "caption",
             "See example.com",
-            "It holds the link &quot;example.com&quot;.",
+            "It contains the link &quot;example.com&quot;.",
         ),
         (
             "approve",
@@ -269,7 +269,7 @@ async fn invalid_texts_return_with_all_input_and_the_problem_beside_its_field() 
             "altText",
             "altText",
             &long,
-            "It has 1001 characters, and X takes at most 1000.",
+            "It has 1001 characters, and X accepts at most 1000.",
         ),
         (
             "regenerate",
@@ -352,9 +352,9 @@ async fn the_page_shows_the_lengths_that_are_checked() {
     assert_eq!(page.status, 422);
     let says = page.says();
     for part in [
-        "It has a weighted length of 284, and X takes at most 280",
+        "It has a weighted length of 284, and X accepts at most 280",
         "Weighted length: 284 of 280",
-        "It has 1003 characters, and X takes at most 1000",
+        "It has 1003 characters, and X accepts at most 1000",
         "1003 of 1000 characters",
     ] {
         assert!(says.contains(part), "{part}: {says}");
