@@ -427,7 +427,10 @@ mod tests {
             ("Thanks, @ghost!", "it mentions \"@ghost\""),
             ("@ghost", "it mentions \"@ghost\""),
             ("(@ghost)", "it mentions \"@ghost\""),
-            ("Buy $BOO and $SOUL", "it contains a second cashtag, \"$SOUL\""),
+            (
+                "Buy $BOO and $SOUL",
+                "it contains a second cashtag, \"$SOUL\"",
+            ),
         ] {
             assert_eq!(
                 check_caption(caption).unwrap_err().to_string(),
