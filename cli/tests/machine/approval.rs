@@ -259,7 +259,7 @@ async fn when_nobody_answers_the_policy_decides_and_a_late_click_changes_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_watchdog_settles_what_nobody_decided_and_honours_a_decision_that_was_there_first() {
+async fn the_watchdog_settles_what_nobody_decided_and_honors_a_decision_that_was_there_first() {
     let waiting = Waiting::new(&[]).await;
     waiting.set(1, "closesAt", -1).await;
     let answer = waiting.fixture.cloud.run_watchdog().await.unwrap();

@@ -86,7 +86,7 @@ fn a_mistake_in_bot_toml_is_reported_with_its_line_and_the_fix() {
         ("time_zone = \"America/New_York\"", "time_zone = \"America/New_York"),
         ("lead = \"10m\"", "lead = \"10m\"\nlead = \"20m\""),
         ("[posting]", "[postin]"),
-        ("[posting]", "[colours]"),
+        ("[posting]", "[colors]"),
         ("policy = \"off\"", "policy = \"required\""),
         ("policy = \"off\"", "policy = \"maybe\"\napprovers = [\"a@example.org\"]"),
         ("policy = \"off\"", "approvers = [\"Ann <ann@example.org>\"]\npolicy = \"off\""),

@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 const AMAZON_ROOTS: &[u8] = include_bytes!("../amazon-roots.pem");
 
 /// What AWS SDK clients are made of: region, credentials and endpoint from the environment, our HTTPS client,
-/// and a behaviour version that changes only when we change it.
+/// and a behavior version that changes only when we change it.
 pub async fn aws_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(aws_http_client())

@@ -32,7 +32,7 @@ use wiremock::{
     matchers::{header, method, path},
 };
 
-/// Recognisable, so that a leak is found wherever it turns up.
+/// Recognizable, so that a leak is found wherever it turns up.
 const KEY: &str = "sk-planted-4f1d2c3b5a69";
 
 const PROMPT: &str = "A ghost celebrates National Candy Corn Day";
@@ -369,7 +369,7 @@ async fn a_picture_is_asked_for_once_and_kept_with_what_it_cost() {
 }
 
 #[tokio::test]
-async fn the_request_is_authorised_and_is_the_body_that_is_documented() {
+async fn the_request_is_authorized_and_is_the_body_that_is_documented() {
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .and(path("/v1/images/generations"))
