@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod doctor;
 mod files;
+mod servers;
 mod target;
 mod terminal;
 

@@ -1,16 +1,15 @@
 //! The deployment that a command works on: the local cloud, or an environment on AWS.
 
 use anyhow::{Context, anyhow, bail, ensure};
-use aws_config::BehaviorVersion;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
-use aws_sdk_sts::error::ProvideErrorMetadata;
 use clap::Args;
 use lambda_function::AwsError;
 
 use deployment::{Deployment, aws_context};
 use local_cloud::running;
 
-/// BotArg deployment a command works on.
+/// The deployment that a command works on.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Target {
     /// The environment on AWS, such as prod, instead of the local cloud [env: SPOOKY_ENV].
@@ -79,58 +78,56 @@ impl Target {
                 .is_some_and(|region| !region.as_ref().is_empty()),
             "no AWS region is set: set AWS_REGION, or use --profile with a profile that has a region"
         );
-        let provider = aws
-            .credentials_provider()
-            .context("AWS has no credentials provider")?;
-        if let Err(error) = provider.provide_credentials().await {
-            let mut why = error.to_string();
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                why.push_str(&format!(": {cause}"));
-                source = cause.source();
-            }
-            bail!(
-                "no AWS credentials were found ({why}): use --profile or set AWS_PROFILE, or set AWS_ACCESS_KEY_ID \
-                 and AWS_SECRET_ACCESS_KEY; for a profile with SSO see docs/cli.md"
-            );
-        }
-        let sts = aws_sdk_sts::Client::new(&aws);
-        let caller = sts.get_caller_identity().send().await.map_err(|error| {
-            let fix = match error.code() {
-                Some("InvalidClientTokenId" | "SignatureDoesNotMatch") => {
-                    "; the credentials are invalid: use another --profile, or fix its keys"
-                }
-                _ => "",
-            };
-            anyhow!(
-                "{:#}{fix}",
-                aws_context("asking AWS for the caller identity", error)
-            )
-        })?;
+        ensure_credentials(&aws).await?;
+        let caller = aws_sdk_sts::Client::new(&aws).get_caller_identity();
+        let caller = caller
+            .send()
+            .await
+            .map_err(|e| aws_context("asking AWS for the caller identity", e))?;
         let account = caller.account.context("AWS returned no account")?;
         let deployment = Deployment::named(env, &account, &aws, None);
-        let machine = deployment
-            .sfn
-            .describe_state_machine()
-            .state_machine_arn(&deployment.state_machine_arn)
-            .send()
-            .await;
-        match machine {
-            Ok(_) => Ok(deployment),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_state_machine_does_not_exist()) =>
-            {
-                bail!(
-                    "there is no deployment {} in the account {account}, region {}: check --env, and the account \
-                     and region of --profile",
-                    deployment.name,
-                    deployment.region
-                )
-            }
-            Err(error) => Err(aws_context("looking for the state machine", error)),
+        ensure_exists(&deployment).await?;
+        Ok(deployment)
+    }
+}
+
+async fn ensure_credentials(aws: &SdkConfig) -> anyhow::Result<()> {
+    let provider = aws
+        .credentials_provider()
+        .context("AWS has no credentials provider")?;
+    let Err(error) = provider.provide_credentials().await else {
+        return Ok(());
+    };
+    bail!(
+        "no AWS credentials were found ({:#}): use --profile or set AWS_PROFILE, or set AWS_ACCESS_KEY_ID \
+         and AWS_SECRET_ACCESS_KEY; for a profile with SSO see docs/cli.md",
+        anyhow!(error)
+    )
+}
+
+async fn ensure_exists(deployment: &Deployment) -> anyhow::Result<()> {
+    let machine = deployment
+        .sfn
+        .describe_state_machine()
+        .state_machine_arn(&deployment.state_machine_arn)
+        .send()
+        .await;
+    match machine {
+        Ok(_) => Ok(()),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(|e| e.is_state_machine_does_not_exist()) =>
+        {
+            bail!(
+                "there is no deployment {} in the account {}, region {}: check --env, and the account and region of \
+                 --profile",
+                deployment.name,
+                deployment.account_id,
+                deployment.region
+            )
         }
+        Err(error) => Err(aws_context("looking for the state machine", error)),
     }
 }
 
@@ -144,6 +141,9 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
             "your AWS identity has no permission for this: allow the named action for that resource \
              (docs/cli.md lists what each command needs), or use another --profile",
         );
+    }
+    if aws.is_invalid_credentials() {
+        return Some("the AWS credentials are invalid: use another --profile, or fix its keys");
     }
     if aws.is_expired_credentials() {
         return Some(

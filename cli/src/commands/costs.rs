@@ -1,9 +1,10 @@
 //! `spooky costs`.
 
 use anyhow::Context;
+use bot_files::Money;
 use clap::Args;
-use jiff::{Timestamp, civil::Date};
-use posts_table::{Micros, Spending};
+use jiff::civil::Date;
+use posts_table::{Micros, Month, Spending};
 use serde_json::{Value, json};
 
 use deployment::BotFiles;
@@ -37,68 +38,15 @@ impl Costs {
         let deployment = target.deployment().await?;
         let bot = &self.bot.bot;
         let files = BotFiles::deployed(&deployment, bot).await?;
-        let zone = files.bot.time_zone().clone();
-        let today = Timestamp::now().to_zoned_datetime(zone).date();
+        let today = files.today();
         let month = self.month.unwrap_or(today);
         let spending = deployment.table.spending(bot, month).await?;
-        let money = files.bot.money;
-        let name = month.strftime("%Y-%m").to_string();
-        let this_month = (month.year(), month.month()) == (today.year(), today.month());
-        let of_today = spending
-            .days
-            .iter()
-            .find(|(date, _)| *date == today)
-            .map_or_else(Spending::default, |(_, spending)| *spending);
-        let left = |cap: i64, spending: Spending| Micros((cap - spending.committed.0).max(0));
-        let left_in_month = left(money.per_month_micros, spending.total);
-        let left_today = left(money.per_day_micros, of_today).min(left_in_month);
+        let left = Left::of(&spending, &files.bot.money, month, today);
         if self.json {
-            let days: Vec<Value> = spending
-                .days
-                .iter()
-                .map(|(date, spending)| with(json!({"date": date.to_string()}), *spending))
-                .collect();
-            let mut answer = with(json!({"bot": bot, "month": name}), spending.total);
-            answer["days"] = json!(days);
-            answer["perDayUsd"] = json!(Micros(money.per_day_micros).usd());
-            answer["perMonthUsd"] = json!(Micros(money.per_month_micros).usd());
-            answer["leftTodayUsd"] = json!(this_month.then(|| left_today.usd()));
-            answer["leftInMonthUsd"] = json!(left_in_month.usd());
-            return print(&answer.to_string());
+            return print(&to_json(bot, month, &spending, &files.bot.money, &left).to_string());
         }
-        let row = |name: &str, spending: Spending| {
-            let [openai, x, reserved, all] = [
-                spending.openai,
-                spending.x,
-                spending.reserved,
-                spending.committed,
-            ]
-            .map(|amount| amount.to_string());
-            format!("{name:<10}  {openai:>11}  {x:>9}  {reserved:>11}  {all:>11}")
-        };
-        let mut lines = vec![format!(
-            "{:<10}  {:>11}  {:>9}  {:>11}  {:>11}",
-            name, "OpenAI", "X", "reserved", "total"
-        )];
-        for (date, spending) in &spending.days {
-            lines.push(row(&date.to_string(), *spending));
-        }
-        lines.push(row("total", spending.total));
-        lines.push(format!(
-            "{left_in_month} of {} are left in {name}",
-            Micros(money.per_month_micros)
-        ));
-        if this_month {
-            lines.push(format!(
-                "{left_today} of {} are left today",
-                Micros(money.per_day_micros)
-            ));
-        }
-        for line in lines {
-            print(&line)?;
-        }
-        let open = deployment.table.reservations(bot).await?;
-        for reservation in open {
+        print(&table(month, &spending, &files.bot.money, &left))?;
+        for reservation in deployment.table.reservations(bot).await? {
             let reservation = reservation.context("reading the reservations")?;
             print(&format!(
                 "{} are reserved for a picture of {} since {}; the watchdog counts an unsettled reservation in full after 15 minutes",
@@ -107,6 +55,72 @@ impl Costs {
         }
         Ok(())
     }
+}
+
+/// What the caps leave.
+struct Left {
+    in_month: Micros,
+    /// `None` for another month than the current one.
+    today: Option<Micros>,
+}
+
+impl Left {
+    fn of(spending: &Month, caps: &Money, month: Date, today: Date) -> Left {
+        let left = |cap: i64, spending: Spending| Micros((cap - spending.committed.0).max(0));
+        let in_month = left(caps.per_month_micros, spending.total);
+        let of_today = spending.days.iter().find(|(date, _)| *date == today);
+        let of_today = of_today.map_or_else(Spending::default, |(_, spending)| *spending);
+        let is_this_month = (month.year(), month.month()) == (today.year(), today.month());
+        Left {
+            in_month,
+            today: is_this_month.then(|| left(caps.per_day_micros, of_today).min(in_month)),
+        }
+    }
+}
+
+fn to_json(bot: &str, month: Date, spending: &Month, caps: &Money, left: &Left) -> Value {
+    let days: Vec<Value> = spending
+        .days
+        .iter()
+        .map(|(date, spending)| with(json!({"date": date.to_string()}), *spending))
+        .collect();
+    let month = month.strftime("%Y-%m").to_string();
+    let mut json = with(json!({"bot": bot, "month": month}), spending.total);
+    json["days"] = json!(days);
+    json["perDayUsd"] = json!(Micros(caps.per_day_micros).usd());
+    json["perMonthUsd"] = json!(Micros(caps.per_month_micros).usd());
+    json["leftTodayUsd"] = json!(left.today.map(Micros::usd));
+    json["leftInMonthUsd"] = json!(left.in_month.usd());
+    json
+}
+
+fn table(month: Date, spending: &Month, caps: &Money, left: &Left) -> String {
+    let row = |name: &str, spending: Spending| {
+        let [openai, x, reserved, total] = [
+            spending.openai,
+            spending.x,
+            spending.reserved,
+            spending.committed,
+        ]
+        .map(|amount| amount.to_string());
+        format!("{name:<10}  {openai:>11}  {x:>9}  {reserved:>11}  {total:>11}")
+    };
+    let month = month.strftime("%Y-%m").to_string();
+    let mut lines = vec![format!(
+        "{month:<10}  {:>11}  {:>9}  {:>11}  {:>11}",
+        "OpenAI", "X", "reserved", "total"
+    )];
+    for (date, spending) in &spending.days {
+        lines.push(row(&date.to_string(), *spending));
+    }
+    lines.push(row("total", spending.total));
+    let cap = Micros(caps.per_month_micros);
+    lines.push(format!("{} of {cap} are left in {month}", left.in_month));
+    if let Some(today) = left.today {
+        let cap = Micros(caps.per_day_micros);
+        lines.push(format!("{today} of {cap} are left today"));
+    }
+    lines.join("\n")
 }
 
 /// An object with the amounts of a spending.

@@ -18,10 +18,10 @@ use posts_table::Operator;
 
 use deployment::{BotFiles, Deployment, Run, operations::post_of_run};
 
-use super::demo::Servers;
 use crate::{
     args::BotArg,
     files::bots_directory,
+    servers::Servers,
     terminal::{Progress, print},
 };
 

@@ -23,7 +23,7 @@ pub struct Preview {
     /// The date; today in the bot's time zone without it.
     #[arg(long, value_parser = crate::args::date)]
     date: Option<Date>,
-    /// BotArg of the date's posts.
+    /// The number of the date's post.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     slot: u32,
     /// A whole month instead, like 2026-10, with the posts of every slot.

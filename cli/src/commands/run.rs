@@ -21,7 +21,7 @@ pub struct Run {
     /// The date [default: today in the bot's time zone].
     #[arg(long, value_parser = crate::args::date)]
     date: Option<Date>,
-    /// BotArg of the date's posts.
+    /// The number of the date's post.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     slot: u32,
     /// Go through all states with a test card, and show the requests to X instead of sending them.

@@ -326,7 +326,7 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
 
     for (code, fix) in [
         ("ExpiredToken", "sign in again"),
-        ("InvalidClientTokenId", "the credentials are invalid"),
+        ("InvalidClientTokenId", "credentials are invalid"),
     ] {
         let aws = Aws::answering(vec![("GetCallerIdentity", vec![(403, json!(code))])]).await;
         let printed = aws

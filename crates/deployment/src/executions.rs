@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::anyhow;
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
+use anyhow::bail;
+use aws_sdk_sfn::{
+    operation::describe_execution::DescribeExecutionOutput,
+    types::{ExecutionStatus, HistoryEvent, HistoryEventType},
+};
 use jiff::{SignedDuration, Timestamp};
 use post::ExecutionInput;
 use serde::Serialize;
@@ -42,7 +45,7 @@ impl Deployment {
         &self,
         execution: &str,
         redrives: i32,
-        mut told: usize,
+        mut reported: usize,
         mut entered: impl FnMut(&str),
     ) -> anyhow::Result<EndedExecution> {
         // AWS throttles requests.
@@ -50,35 +53,12 @@ impl Deployment {
             true => 100,
             false => 1000,
         });
-        // What AWS says of an execution may be some seconds old: that it is not there, or that it has ended when it
-        // was just redriven.
         let (mut unseen, mut polls) = (0, 0);
         loop {
-            let now = self
-                .sfn
-                .describe_execution()
-                .execution_arn(execution)
-                .send();
-            let now = match now.await {
-                Ok(now) if now.redrive_count.unwrap_or(0) >= redrives => now,
-                Err(e)
-                    if !e
-                        .as_service_error()
-                        .is_some_and(|e| e.is_execution_does_not_exist()) =>
-                {
-                    return Err(aws_context("describing the execution", e));
-                }
-                _ if unseen < 30 => {
-                    unseen += 1;
-                    tokio::time::sleep(pause).await;
-                    continue;
-                }
-                Ok(_) => {
-                    return Err(anyhow!(
-                        "{execution} was redriven, and AWS does not show it"
-                    ));
-                }
-                Err(e) => return Err(aws_context("describing the execution", e)),
+            let Some(now) = self.current(execution, redrives, unseen).await? else {
+                unseen += 1;
+                tokio::time::sleep(pause).await;
+                continue;
             };
             let ended = now.status != ExecutionStatus::Running;
             polls += 1;
@@ -88,10 +68,10 @@ impl Deployment {
                 continue;
             }
             let states = self.states(execution).await?;
-            for state in states.iter().skip(told) {
+            for state in states.iter().skip(reported) {
                 entered(&state.name);
             }
-            told = states.len();
+            reported = states.len();
             if ended {
                 let output = now
                     .output
@@ -108,6 +88,22 @@ impl Deployment {
                 });
             }
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Describes an execution after so many redrives; `None` if AWS does not show it, or its latest redrive, yet:
+    /// responses can be some seconds old. Fails after 30 attempts.
+    async fn current(
+        &self,
+        execution: &str,
+        redrives: i32,
+        unseen: u32,
+    ) -> anyhow::Result<Option<DescribeExecutionOutput>> {
+        match self.described(execution).await? {
+            Some(now) if now.redrive_count.unwrap_or(0) >= redrives => Ok(Some(now)),
+            _ if unseen < 30 => Ok(None),
+            Some(_) => bail!("{execution} was redriven, and AWS does not show it"),
+            None => bail!("{execution} does not exist"),
         }
     }
 

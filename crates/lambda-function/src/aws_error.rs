@@ -65,6 +65,14 @@ impl AwsError {
         )
     }
 
+    /// Whether the request failed because its access key or its signature is wrong.
+    pub fn is_invalid_credentials(&self) -> bool {
+        matches!(
+            self.code.as_deref(),
+            Some("InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException")
+        )
+    }
+
     /// Whether the request failed because its temporary credentials have expired.
     pub fn is_expired_credentials(&self) -> bool {
         matches!(
