@@ -1,14 +1,14 @@
-//! Taking a tweet down: the one who may read the credentials of X does it, on an order that is in the table.
+//! Deletes a tweet on an operator's order, which is stored in the table. Only this function can read the credentials.
 
 use anyhow::anyhow;
 use jiff::{Timestamp, tz::TimeZone};
 use post::PostId;
-use posts_table::{Ledger, Provider, prices};
+use posts_table::{Ledger, Provider, Record, prices};
 use serde::{Deserialize, Serialize};
 
 use crate::{Clients, Config, Error, x::X};
 
-/// Which tweet is to be taken down.
+/// The tweet to delete.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delete {
@@ -16,7 +16,7 @@ pub struct Delete {
     pub post: String,
 }
 
-/// A tweet that is gone.
+/// A tweet that is deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deleted {
@@ -24,12 +24,13 @@ pub struct Deleted {
     pub post: String,
     /// The tweet's id.
     pub id: String,
-    /// When it was known to be gone.
+    /// When the deletion was first confirmed.
     pub deleted_at: Timestamp,
 }
 
-/// Takes the tweet of a post down, if an operator has ordered that in the table. It may be repeated: what is gone
-/// already is done. The slot stays taken.
+/// Deletes the tweet of a post, if the table has an operator's order for it.
+///
+/// It may be repeated: a tweet that does not exist any more counts as deleted. The slot stays taken.
 pub async fn delete_tweet(
     clients: &Clients,
     config: &Config,
@@ -37,14 +38,11 @@ pub async fn delete_tweet(
     order: Delete,
 ) -> Result<Deleted, Error> {
     let post: PostId = order.post.parse()?;
-    let record = clients
-        .table
-        .read(&post)
-        .await?
-        .ok_or_else(|| Error::InvalidInput(format!("{post} was never run")))?;
-    let (Ledger::Posted, Some(id)) = (record.ledger, record.tweet_id) else {
+    let record = clients.table.read(&post).await?;
+    let record = record.ok_or_else(|| Error::InvalidInput(format!("{post} has no run")))?;
+    let (Ledger::Posted, Some(id)) = (record.ledger, record.tweet_id.clone()) else {
         return Err(Error::InvalidInput(format!(
-            "{post} is not posted: there is no tweet to take down"
+            "{post} is not posted: there is no tweet to delete"
         )));
     };
     if record.deletion.is_none() {
@@ -55,21 +53,8 @@ pub async fn delete_tweet(
         None => {
             let x = X::new(clients, config, &post.bot).await?;
             x.delete_tweet(&id).await?;
-            tracing::info!(post = %post, tweet = id, "deleted");
-            // Before it is recorded, so that repeating it after a crash counts it, and counts it once.
-            let zone = record.day["timeZone"].as_str();
-            let zone = zone.and_then(|name| TimeZone::get(name).ok());
-            let date = now.to_zoned_datetime(zone.unwrap_or(TimeZone::UTC)).date();
-            let (name, cost) = (format!("deletion-{id}"), prices::DELETION);
-            let charge = clients
-                .table
-                .charge(&post, Provider::X, &name, cost, date, now);
-            charge.await?;
-            if !clients.table.deleted(&post, now).await? {
-                return Err(Error::Unexpected(anyhow!(
-                    "the tweet {id} of {post} is gone, and the order to delete it too"
-                )));
-            }
+            tracing::info!(%post, tweet = id, "deleted");
+            record_deletion(clients, &post, &record, &id, now).await?;
             now
         }
     };
@@ -78,4 +63,28 @@ pub async fn delete_tweet(
         id,
         deleted_at,
     })
+}
+
+async fn record_deletion(
+    clients: &Clients,
+    post: &PostId,
+    record: &Record,
+    id: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let zone = record.day["timeZone"].as_str();
+    let zone = zone.and_then(|name| TimeZone::get(name).ok());
+    let date = now.to_zoned_datetime(zone.unwrap_or(TimeZone::UTC)).date();
+    let (name, cost) = (format!("deletion-{id}"), prices::DELETION);
+    // Before the deletion is recorded, so that a repetition after a crash counts it, and the name counts it once.
+    let charge = clients
+        .table
+        .charge(post, Provider::X, &name, cost, date, now);
+    charge.await?;
+    match clients.table.deleted(post, now).await? {
+        true => Ok(()),
+        false => Err(Error::Unexpected(anyhow!(
+            "the tweet {id} of {post} is deleted, and the order to delete it is missing"
+        ))),
+    }
 }

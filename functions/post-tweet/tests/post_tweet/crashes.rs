@@ -1,123 +1,62 @@
-//! Invocations that are killed between any two steps, that overtake each other, and whose requests arrive late.
+//! Invocations that are killed between any two steps, that run at the same time, and whose requests arrive late.
 //!
-//! A step is a request to AWS or X. Each goes through a proxy that holds it, and the test says what becomes of it.
-//! X takes the same text twice here, so that a tweet that is sent twice shows as two tweets.
+//! A step is a request to AWS or X. A proxy holds each until the test decides whether it arrives.
+//! This X accepts the same text twice, so that a tweet that is sent twice is two tweets.
 
-use std::sync::Arc;
-
-use fakes::{
-    Fault, Kind,
-    proxy::{self, Held, Proxy},
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
+
+use fakes::{Fault, Kind};
 use post_tweet::{Clients, Config, Error, Output, Status, post_tweet};
 use posts_table::Ledger;
 use proptest::{prelude::*, test_runner::TestRunner};
-use tokio::{sync::mpsc, task::JoinHandle};
+use test_kit::stepper::Stepper;
 
-use crate::setting::Setting;
+use crate::fixture::Fixture;
 
 /// The function's timeout in seconds, after which Lambda kills it.
 const TIMEOUT: i64 = 60;
 
-/// An invocation whose requests are held.
-struct Invocation {
-    task: JoinHandle<Result<Output, Error>>,
-    requests: mpsc::UnboundedReceiver<Held>,
-    started: i64,
-    held: Option<Held>,
-    ended: Option<Result<Output, Error>>,
-    _proxies: [Proxy; 2],
-}
+type Invocation = Stepper<Result<Output, Error>>;
 
-impl Invocation {
-    /// Starts one and waits for its first request.
-    async fn start(setting: &Setting, seconds: i64) -> Invocation {
-        let (sender, requests) = mpsc::unbounded_channel();
-        let endpoint = setting.aws.endpoint_url().unwrap().to_owned();
-        let aws = proxy::start(&endpoint, sender.clone()).await.unwrap();
-        let x = proxy::start(&setting.x.base_url(), sender).await.unwrap();
+/// Starts an invocation whose requests to AWS and X are held.
+async fn start(fixture: &Fixture, seconds: i64) -> Invocation {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let invocation = lambda_function::Invocation {
+        now: fixture.at(seconds),
+        id: format!("lease-{}", NEXT.fetch_add(1, Ordering::Relaxed)),
+    };
+    let aws = fixture.aws.endpoint_url().unwrap();
+    let services = [aws, &fixture.x.base_url()];
+    let input = fixture.input();
+    Stepper::start(&services, |addresses| {
         let config = Config {
-            x_api_base_url: x.url(),
-            ..setting.config.clone()
+            x_api_base_url: addresses[1].clone(),
+            ..fixture.config.clone()
         };
-        let sdk = setting
-            .aws
-            .clone()
-            .into_builder()
-            .endpoint_url(aws.url())
-            .build();
-        let clients = Clients::new(&sdk, &config);
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let invocation = lambda_function::Invocation {
-            now: setting.at(seconds),
-            id: format!("lease-{number}"),
-        };
-        let input = setting.input();
-        let task =
-            tokio::spawn(async move { post_tweet(&clients, &config, invocation, input).await });
-        let mut invocation = Invocation {
-            task,
-            requests,
-            started: seconds,
-            held: None,
-            ended: None,
-            _proxies: [aws, x],
-        };
-        invocation.settle().await;
-        invocation
-    }
-
-    /// Waits until it holds its next request, or has ended.
-    async fn settle(&mut self) {
-        tokio::select! {
-            held = self.requests.recv() => self.held = held,
-            ended = &mut self.task => self.ended = Some(ended.unwrap()),
-        }
-    }
-
-    /// Its request arrives and is answered.
-    async fn step(&mut self) {
-        if let Some(held) = self.held.take() {
-            held.forward().await;
-            self.settle().await;
-        }
-    }
-
-    /// It is killed. A request that it had sent arrives all the same, or never does.
-    async fn kill(self, arrives: bool) {
-        self.task.abort();
-        if let Some(held) = self.held
-            && arrives
-        {
-            held.lose_answer().await;
-        }
-    }
-
-    async fn finish(mut self) -> Result<Output, Error> {
-        loop {
-            if let Some(ended) = self.ended.take() {
-                return ended;
-            }
-            self.step().await;
-        }
-    }
+        let aws = fixture.aws.to_builder().endpoint_url(&addresses[0]);
+        let clients = Clients::new(&aws.build(), &config);
+        async move { post_tweet(&clients, &config, invocation, input).await }
+    })
+    .await
 }
 
-async fn forgetful_x() -> Setting {
-    let setting = Setting::new().await;
-    setting
+async fn fixture_without_duplicate_check() -> Fixture {
+    let fixture = Fixture::new().await;
+    fixture
         .x
         .fail(Fault::always("create-tweet", Kind::MissedDuplicate));
-    setting
+    fixture
 }
 
-/// Goes on as the state machine's retriers do, and gives the name of the error that none of them retries.
-async fn retried(setting: &Setting, mut seconds: i64) -> Result<Output, &'static str> {
+/// Enters again as the state machine's retriers do, and returns the name of the error that none of them retries.
+async fn retried(fixture: &Fixture, mut seconds: i64) -> Result<Output, &'static str> {
     let mut in_doubt = 0;
     for _ in 0..30 {
         seconds += 30;
-        let name: &str = match setting.enter(seconds).await {
+        let name: &str = match fixture.enter(seconds).await {
             Ok(output) => return Ok(output),
             Err(error) => (&error).into(),
         };
@@ -132,17 +71,17 @@ async fn retried(setting: &Setting, mut seconds: i64) -> Result<Output, &'static
 }
 
 #[tokio::test]
-async fn killed_before_or_after_any_step_it_is_posted_once_or_waits_for_a_person() {
+async fn killed_before_or_after_any_step_it_is_posted_once_or_needs_an_operator() {
     let mut steps = Vec::new();
     for number in 0.. {
         let mut line = None;
         for arrives in [false, true] {
-            let setting = forgetful_x().await;
-            let mut invocation = Invocation::start(&setting, 0).await;
+            let fixture = fixture_without_duplicate_check().await;
+            let mut invocation = start(&fixture, 0).await;
             for _ in 0..number {
                 invocation.step().await;
             }
-            line = invocation.held.as_ref().map(Held::line);
+            line = invocation.request();
             let Some(line) = &line else { break };
             // After arming, or with the tweet on its way that never arrives.
             let in_doubt = match steps.len() {
@@ -152,14 +91,14 @@ async fn killed_before_or_after_any_step_it_is_posted_once_or_waits_for_a_person
             };
             invocation.kill(arrives).await;
 
-            let end = retried(&setting, 0).await;
+            let end = retried(&fixture, 0).await;
             let case = format!("killed at {line}, which arrives: {arrives}");
-            let tweets = setting.x.tweets().len();
+            let tweets = fixture.x.tweets().len();
             match end {
                 Ok(output) => {
                     assert_eq!(output.status, Status::Posted, "{case}");
                     assert_eq!(tweets, 1, "{case}");
-                    assert_eq!(setting.record().await.ledger, Ledger::Posted, "{case}");
+                    assert_eq!(fixture.record().await.ledger, Ledger::Posted, "{case}");
                 }
                 // The ledger was armed, and nothing shows that the tweet never left.
                 Err(name) => {
@@ -187,7 +126,7 @@ enum Move {
     Step(prop::sample::Index),
     /// One of them is killed, and its request arrives or does not.
     Kill(prop::sample::Index, bool),
-    /// So many seconds pass. Whoever is older than its timeout is killed.
+    /// So many seconds pass. Invocations that are older than the timeout are killed.
     Wait(i64, bool),
 }
 
@@ -225,50 +164,52 @@ fn faults() -> impl Strategy<Value = Vec<Kind>> {
     )
 }
 
-/// Plays one history and says what is wrong with it.
+/// Plays one history and returns what is wrong with it.
 async fn play(moves: Vec<Move>, faults: Vec<Kind>) -> Result<(), TestCaseError> {
-    let setting = Arc::new(Setting::new().await);
+    let fixture = Arc::new(Fixture::new().await);
     for kind in faults {
-        setting.x.fail(Fault::once("create-tweet", kind));
+        fixture.x.fail(Fault::once("create-tweet", kind));
     }
-    setting
+    fixture
         .x
         .fail(Fault::always("create-tweet", Kind::MissedDuplicate));
     let mut now = 0;
-    let mut alive: Vec<Invocation> = Vec::new();
+    // Each with the second in which it started.
+    let mut alive: Vec<(i64, Invocation)> = Vec::new();
     for next in moves {
         match next {
-            Move::Enter if alive.len() < 3 => alive.push(Invocation::start(&setting, now).await),
+            Move::Enter if alive.len() < 3 => alive.push((now, start(&fixture, now).await)),
             Move::Enter => {}
             Move::Step(one) if !alive.is_empty() => {
                 let one = one.index(alive.len());
-                alive[one].step().await;
-                if alive[one].ended.is_some() {
+                alive[one].1.step().await;
+                if alive[one].1.ended().is_some() {
                     alive.remove(one);
                 }
             }
             Move::Kill(one, arrives) if !alive.is_empty() => {
-                alive.remove(one.index(alive.len())).kill(arrives).await;
+                let (_, one) = alive.remove(one.index(alive.len()));
+                one.kill(arrives).await;
             }
             Move::Step(_) | Move::Kill(..) => {}
             Move::Wait(seconds, arrives) => {
                 now += seconds;
                 let (old, young): (Vec<_>, Vec<_>) = std::mem::take(&mut alive)
                     .into_iter()
-                    .partition(|one| one.started + TIMEOUT <= now);
+                    .partition(|(started, _)| started + TIMEOUT <= now);
                 alive = young;
-                for one in old {
+                for (_, one) in old {
                     one.kill(arrives).await;
                 }
             }
         }
-        prop_assert!(setting.x.tweets().len() <= 1, "two tweets");
+        prop_assert!(fixture.x.tweets().len() <= 1, "two tweets");
     }
-    for one in alive {
+    for (_, one) in alive {
         one.finish().await.ok();
     }
-    let end = retried(&setting, now).await;
-    let (tweets, record) = (setting.x.tweets().len(), setting.record().await);
+    let end = retried(&fixture, now).await;
+    let (tweets, record) = (fixture.x.tweets().len(), fixture.record().await);
     prop_assert!(tweets <= 1, "two tweets");
     match end {
         Ok(output) => {

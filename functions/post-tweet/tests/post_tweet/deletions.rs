@@ -1,4 +1,4 @@
-//! Taking a tweet down.
+//! Deleting a tweet.
 
 use fakes::{Fault, Kind};
 use jiff::tz::TimeZone;
@@ -7,9 +7,9 @@ use post_tweet::{Delete, Deleted, Error, Request, delete_tweet};
 use posts_table::{Ledger, Operator};
 use serde_json::json;
 
-use crate::{name, setting::Setting};
+use crate::{fixture::Fixture, name};
 
-impl Setting {
+impl Fixture {
     async fn order(&self) {
         let operator = Operator {
             by: "Ada".to_owned(),
@@ -29,7 +29,7 @@ impl Setting {
         delete_tweet(&self.clients, &self.config, self.at(seconds), order).await
     }
 
-    /// What X took, in millionths of a dollar.
+    /// What X charged, in millionths of a dollar.
     async fn paid(&self) -> i64 {
         let table = &self.clients.table;
         let date = self.at(20).to_zoned_datetime(TimeZone::UTC).date();
@@ -45,30 +45,30 @@ impl Setting {
 }
 
 #[tokio::test]
-async fn a_tweet_is_taken_down_on_order_once_and_its_slot_stays_taken() {
-    let setting = Setting::new().await;
-    let id = setting.enter(0).await.unwrap().id.unwrap();
-    let error = setting.delete(20).await.unwrap_err();
+async fn a_tweet_is_deleted_on_order_once_and_its_slot_stays_taken() {
+    let fixture = Fixture::new().await;
+    let id = fixture.enter(0).await.unwrap().id.unwrap();
+    let error = fixture.delete(20).await.unwrap_err();
     assert_eq!(name(&error), "NotOrdered");
-    assert_eq!(setting.deletes(), 0);
+    assert_eq!(fixture.deletes(), 0);
 
-    setting.order().await;
-    let deleted = setting.delete(20).await.unwrap();
+    fixture.order().await;
+    let deleted = fixture.delete(20).await.unwrap();
     assert_eq!(
         (deleted.id.as_str(), deleted.deleted_at),
-        (id.as_str(), setting.at(20))
+        (id.as_str(), fixture.at(20))
     );
-    assert!(setting.x.tweets()[0].deleted_at.is_some());
-    let record = setting.record().await;
+    assert!(fixture.x.tweets()[0].deleted_at.is_some());
+    let record = fixture.record().await;
     assert_eq!(record.ledger, Ledger::Posted);
-    assert_eq!(record.deleted_at, Some(setting.at(20)));
-    // Again it is what it was, and X is not asked.
-    assert_eq!(setting.delete(30).await.unwrap(), deleted);
-    assert_eq!(setting.deletes(), 1);
-    assert_eq!(setting.paid().await, 10_000);
-    // The state machine is told of its tweet, and posts no other.
-    assert_eq!(setting.enter(40).await.unwrap().id, Some(id));
-    assert_eq!(setting.x.tweets().len(), 1);
+    assert_eq!(record.deleted_at, Some(fixture.at(20)));
+    // Repeated, it returns the same, and X is not called.
+    assert_eq!(fixture.delete(30).await.unwrap(), deleted);
+    assert_eq!(fixture.deletes(), 1);
+    assert_eq!(fixture.paid().await, 10_000);
+    // The state machine gets its tweet, and posts no other.
+    assert_eq!(fixture.enter(40).await.unwrap().id, Some(id));
+    assert_eq!(fixture.x.tweets().len(), 1);
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_deletion_whose_answer_was_lost_is_repeated_until_it_is_done() {
             },
             "Unexpected",
         ),
-        // An answer that says no.
+        // An answer that denies the deletion.
         (
             Kind::Status {
                 status: 200,
@@ -111,37 +111,37 @@ async fn a_deletion_whose_answer_was_lost_is_repeated_until_it_is_done() {
             "ServiceUnavailable",
         ),
     ] {
-        let setting = Setting::new().await;
-        setting.enter(0).await.unwrap();
-        setting.order().await;
-        setting.x.fail(Fault::once("delete-tweet", kind.clone()));
-        let refused = setting.delete(20).await.unwrap_err();
+        let fixture = Fixture::new().await;
+        fixture.enter(0).await.unwrap();
+        fixture.order().await;
+        fixture.x.fail(Fault::once("delete-tweet", kind.clone()));
+        let refused = fixture.delete(20).await.unwrap_err();
         assert_eq!(name(&refused), error, "{kind:?}: {refused}");
-        assert_eq!(setting.record().await.deleted_at, None, "{kind:?}");
-        assert_eq!(setting.paid().await, 0, "{kind:?}");
-        setting.delete(30).await.unwrap();
-        assert_eq!(setting.record().await.deleted_at, Some(setting.at(30)));
-        assert_eq!(setting.paid().await, 10_000, "{kind:?}");
-        assert!(setting.x.tweets()[0].deleted_at.is_some());
+        assert_eq!(fixture.record().await.deleted_at, None, "{kind:?}");
+        assert_eq!(fixture.paid().await, 0, "{kind:?}");
+        fixture.delete(30).await.unwrap();
+        assert_eq!(fixture.record().await.deleted_at, Some(fixture.at(30)));
+        assert_eq!(fixture.paid().await, 10_000, "{kind:?}");
+        assert!(fixture.x.tweets()[0].deleted_at.is_some());
     }
 }
 
 #[tokio::test]
-async fn what_is_not_posted_is_not_taken_down() {
-    let setting = Setting::new().await;
-    let error = setting.delete(20).await.unwrap_err();
+async fn what_is_not_posted_is_not_deleted() {
+    let fixture = Fixture::new().await;
+    let error = fixture.delete(20).await.unwrap_err();
     assert_eq!(name(&error), "InvalidInput");
     for (payload, says) in [
         (json!({"delete": {"post": "x"}}), "write bot/date/slot"),
         (
             json!({"delete": {"post": "other-days/2026-10-30/1"}}),
-            "never run",
+            "has no run",
         ),
     ] {
         let Ok(Request::Delete(order)) = read::<_, Error>(payload) else {
             panic!("that is a deletion");
         };
-        let done = delete_tweet(&setting.clients, &setting.config, setting.at(0), order);
+        let done = delete_tweet(&fixture.clients, &fixture.config, fixture.at(0), order);
         let error = done.await.unwrap_err();
         assert_eq!(name(&error), "InvalidInput");
         assert!(error.to_string().contains(says), "{error}");
@@ -155,5 +155,5 @@ async fn what_is_not_posted_is_not_taken_down() {
             "InvalidInput"
         );
     }
-    assert!(setting.x.requests().is_empty());
+    assert!(fixture.x.requests().is_empty());
 }

@@ -1,11 +1,11 @@
-//! What a dry run would have sent.
+//! The requests that a dry run would have sent.
 
 use post_tweet::{Input, Output, Status};
 use serde_json::{Value, json};
 
-use crate::setting::{EXECUTION, Setting};
+use crate::fixture::{EXECUTION, Fixture};
 
-impl Setting {
+impl Fixture {
     async fn claim_dry(&self, changes: Value) -> Input {
         let dry = self.post.dry_run_of(EXECUTION);
         let mut record = json!({
@@ -30,19 +30,19 @@ impl Setting {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_exactly_what_a_post_sends_and_sends_nothing() {
-    let setting = Setting::new().await;
-    let input = setting.claim_dry(json!({})).await;
-    // Not even the credentials are read.
-    setting.delete_secret().await;
-    let dry = setting.dry(&input).await;
+async fn a_dry_run_returns_exactly_what_a_post_sends_and_sends_nothing() {
+    let fixture = Fixture::new().await;
+    let input = fixture.claim_dry(json!({})).await;
+    // The credentials are not read.
+    fixture.delete_secret().await;
+    let dry = fixture.dry(&input).await;
     assert_eq!(
         (dry.status, &dry.id, dry.cost_usd),
         (Status::DryRun, &None, 0.0)
     );
     assert_eq!(dry.reason, None);
-    assert!(setting.x.requests().is_empty());
-    let record = setting
+    assert!(fixture.x.requests().is_empty());
+    let record = fixture
         .clients
         .table
         .read(&input.post.parse().unwrap())
@@ -50,9 +50,9 @@ async fn a_dry_run_tells_exactly_what_a_post_sends_and_sends_nothing() {
     assert_eq!(json!(record.unwrap())["ledger"], "claimed");
 
     // The same content, posted.
-    let setting = Setting::new().await;
-    setting.enter(0).await.unwrap();
-    let sent = setting.x.requests();
+    let fixture = Fixture::new().await;
+    fixture.enter(0).await.unwrap();
+    let sent = fixture.x.requests();
     assert_eq!(sent.len(), dry.requests.len());
     let media = sent[1].1["id"].as_str().unwrap();
     let placeholder = dry.requests[1]["json"]["id"].as_str().unwrap();
@@ -75,29 +75,29 @@ async fn a_dry_run_tells_exactly_what_a_post_sends_and_sends_nothing() {
     );
     let upload = &dry.requests[0]["multipart"];
     assert_eq!(upload["media_category"], "tweet_image");
-    assert_eq!(upload["media"]["bytes"], setting.picture.len());
+    assert_eq!(upload["media"]["bytes"], fixture.picture.len());
 }
 
 #[tokio::test]
-async fn a_dry_run_says_why_a_post_would_not_be_sent() {
-    let setting = Setting::new().await;
-    let input = setting
-        .claim_dry(json!({"notAfter": setting.at(5).as_second()}))
+async fn a_dry_run_returns_why_a_post_would_be_skipped() {
+    let fixture = Fixture::new().await;
+    let input = fixture
+        .claim_dry(json!({"notAfter": fixture.at(5).as_second()}))
         .await;
-    let reason = setting.dry(&input).await.reason.unwrap();
+    let reason = fixture.dry(&input).await.reason.unwrap();
     assert!(reason.contains("too late"), "{reason}");
-    setting
-        .put(json!({"pk": "spooky-days#settings", "sk": "switch", "reason": "a bad joke"}))
+    fixture
+        .put(json!({"pk": "spooky-days#fixtures", "sk": "switch", "reason": "a bad joke"}))
         .await;
-    let dry = setting.dry(&input).await;
+    let dry = fixture.dry(&input).await;
     assert_eq!(dry.reason.as_deref(), Some("paused: a bad joke"));
     assert_eq!(dry.requests.len(), 3);
-    // What could not be posted fails here, too.
+    // A text that cannot be posted fails in a dry run as well.
     let long = Input {
         caption: "x".repeat(300),
         ..input
     };
-    let error = setting.enter_with(20, long).await.unwrap_err();
+    let error = fixture.enter_with(20, long).await.unwrap_err();
     assert_eq!(<&str>::from(&error), "InvalidInput");
-    assert!(setting.x.requests().is_empty());
+    assert!(fixture.x.requests().is_empty());
 }

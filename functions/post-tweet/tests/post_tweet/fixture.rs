@@ -1,4 +1,4 @@
-//! A claimed slot with its picture, in an account of its own, and an X of its own.
+//! The function with a claimed slot and its picture, in a separate account of the emulator, and a separate fake X.
 
 use std::{collections::HashMap, io::Cursor, time::Duration};
 
@@ -20,7 +20,7 @@ pub const CAPTION: &str = "Happy National Candy Corn Day! 👻\n\n#SpookyDays";
 const SECRET: &str = "daily-post-test/spooky-days/x-credentials";
 const ALT_TEXT: &str = "A ghost reads the paper.";
 
-pub struct Setting {
+pub struct Fixture {
     pub aws: SdkConfig,
     pub config: Config,
     pub clients: Clients,
@@ -35,8 +35,8 @@ pub fn secret(credentials: &Credentials) -> Value {
     json!(credentials)
 }
 
-impl Setting {
-    pub async fn new() -> Setting {
+impl Fixture {
+    pub async fn new() -> Fixture {
         let account = Emulator::shared().await.account();
         account.create_table("posts").await.unwrap();
         let aws = account.sdk_config().await;
@@ -77,34 +77,34 @@ impl Setting {
             create_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(60),
         };
-        let setting = Setting {
+        let fixture = Fixture {
             clients: Clients::new(&aws, &config),
             aws,
             config,
             post: "spooky-days/2026-10-30/1".parse().unwrap(),
             picture,
             x,
-            // Behind the clock of X, so that a tweet is never older than the ledger that was armed for it.
+            // Behind the clock of X, so that no tweet is older than the ledger that was armed for it.
             start: Timestamp::now()
                 .checked_sub(SignedDuration::from_hours(24))
                 .unwrap(),
         };
         let claim: Record = serde_json::from_value(json!({
-            "post": setting.post.to_string(),
+            "post": fixture.post.to_string(),
             "execution": EXECUTION,
-            "claimedAt": setting.start,
+            "claimedAt": fixture.start,
             "ledger": "claimed",
             "day": {},
             "approvalRequired": false,
         }))
         .unwrap();
-        setting
+        fixture
             .clients
             .table
-            .claim(&setting.post, &claim)
+            .claim(&fixture.post, &claim)
             .await
             .unwrap();
-        setting
+        fixture
     }
 
     /// So many seconds after the claim.
@@ -144,7 +144,7 @@ impl Setting {
         self.clients.table.read(&self.post).await.unwrap().unwrap()
     }
 
-    /// What another invocation would have done.
+    /// Arms the ledger as another invocation.
     pub async fn arm(&self, seconds: i64, content_hash: &str) {
         let arm = Arm {
             execution: EXECUTION,
