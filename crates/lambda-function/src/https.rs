@@ -22,8 +22,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 /// The roots of Amazon Trust Services, PEM.
 const AMAZON_ROOTS: &[u8] = include_bytes!("../amazon-roots.pem");
 
-/// What AWS SDK clients are made of: region, credentials and endpoint from the environment, our HTTPS client,
-/// and a behavior version that changes only when we change it.
+/// The configuration of the AWS clients: region, credentials and endpoint from the environment, this module's HTTPS
+/// client, and a fixed behavior version.
 pub async fn aws_config() -> SdkConfig {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(aws_http_client())
@@ -42,10 +42,10 @@ pub fn aws_http_client() -> SharedHttpClient {
     }
 }
 
-/// A `reqwest` client for OpenAI and X, without timeouts, which the caller sets.
+/// A `reqwest` client for OpenAI and X. The caller sets the timeouts.
 ///
-/// It follows no redirect and repeats nothing: retries are decided in the state machine and nowhere else.
-/// Building one costs a millisecond, so callers do it at their first request.
+/// It follows no redirects and retries nothing: retries are decided in the state machine and nowhere else.
+/// Building one takes a millisecond, so callers build it at their first request.
 pub fn client_builder() -> reqwest::ClientBuilder {
     let mut roots = rustls::RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());

@@ -1,4 +1,4 @@
-//! The lines held against the specification of the embedded metric format
+//! Compares the lines with the specification of the embedded metric format
 //! (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html,
 //! as of 2026-11).
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lambda_function::telemetry::{Metrics, Unit};
 use serde_json::Value;
 
-/// The units that CloudWatch knows, of which these metrics have some.
+/// The units of CloudWatch.
 const UNITS: [&str; 27] = [
     "Seconds",
     "Microseconds",
@@ -40,9 +40,9 @@ const UNITS: [&str; 27] = [
     "None",
 ];
 
-/// Asserts what the specification asks of a line.
+/// Asserts that a line follows the specification.
 fn check(line: &str) -> Value {
-    assert!(!line.contains('\n'), "it has to be one line: {line}");
+    assert!(!line.contains('\n'), "it must be one line: {line}");
     assert!(line.len() < 256 * 1024);
     let line: Value = serde_json::from_str(line).unwrap();
     let root = line.as_object().unwrap();
@@ -125,7 +125,7 @@ fn a_line_is_in_the_embedded_metric_format() {
 }
 
 #[test]
-fn a_metric_may_have_no_dimension_and_a_text_may_have_lines() {
+fn a_metric_may_have_no_dimension_and_a_property_may_have_line_breaks() {
     let line = Metrics::new()
         .metric("WatchdogRan", Unit::Count, 1.0)
         .property("why", Some("one\ntwo"))
@@ -138,7 +138,7 @@ fn a_metric_may_have_no_dimension_and_a_text_may_have_lines() {
 }
 
 #[test]
-fn what_is_no_number_is_left_out() {
+fn a_value_that_is_not_finite_is_left_out() {
     let line = Metrics::new()
         .metric("Runs", Unit::Count, 1.0)
         .metric("CostUsd", Unit::None, f64::NAN)

@@ -1,4 +1,4 @@
-//! What every line of a function's log names.
+//! The fields of every line of a function's log.
 
 use std::task::{Context, Poll};
 
@@ -12,7 +12,7 @@ use tracing::{Instrument, Span, field::Empty, instrument::Instrumented};
 
 use super::{Metrics, Unit};
 
-/// Starts the log. A panic becomes a line of it, so that it has the fields of every other line.
+/// Starts the log. A panic becomes a line of the log, with the fields of every other line.
 pub fn init() {
     lambda_runtime::tracing::init_default_subscriber();
     std::panic::set_hook(Box::new(|panic| {
@@ -20,7 +20,7 @@ pub fn init() {
     }));
 }
 
-/// The layer that gives each line of an invocation its fields; `state` is the state of the function, or its name.
+/// The layer that adds the fields to each line of an invocation; `state` is the name of the state, or of the function.
 pub fn fields(state: &'static str) -> Fields {
     Fields { state }
 }
@@ -42,7 +42,7 @@ impl<S> Layer<S> for Fields {
     }
 }
 
-/// A service whose lines have the fields.
+/// The service of [`Fields`].
 #[derive(Clone, Debug)]
 pub struct WithFields<S> {
     inner: S,
@@ -86,7 +86,7 @@ impl<S: Service<LambdaInvocation>> Service<LambdaInvocation> for WithFields<S> {
     }
 }
 
-/// What a payload says of what it is about. One that cannot be read says nothing.
+/// The fields that a payload has in common with those of other functions. All are optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Payload {
@@ -103,7 +103,7 @@ struct Day {
     post: Option<String>,
 }
 
-/// Of a status-change event.
+/// The detail of a status-change event.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Detail {
@@ -126,7 +126,7 @@ impl Payload {
     }
 }
 
-/// Names the post of the current invocation, where its payload did not.
+/// Adds the post to the lines of the current invocation, if the payload did not name it.
 pub fn record_post(post: &impl std::fmt::Display) {
     Span::current().record("post", tracing::field::display(post));
 }

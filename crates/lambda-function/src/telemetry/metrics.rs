@@ -5,8 +5,8 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// The namespace of a deployment's metrics, by the name of one of its functions: what both begin with, such as
-/// `daily-post-prod`. So two environments in one account are told apart, and each alarm hears of its own.
+/// The namespace of a deployment's metrics: the common prefix of its functions' names, such as `daily-post-prod`.
+/// It separates the metrics and alarms of two environments in one account.
 pub fn namespace(function_name: &str) -> &str {
     // An environment's name has no hyphen.
     match function_name.match_indices('-').nth(2) {
@@ -15,12 +15,12 @@ pub fn namespace(function_name: &str) -> &str {
     }
 }
 
-/// The unit of a metric, by CloudWatch's name.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// How many.
+    /// A number of events.
     Count,
-    /// How long.
+    /// A duration.
     Seconds,
     /// US dollars, for which CloudWatch has no unit.
     None,
@@ -36,7 +36,7 @@ impl Unit {
     }
 }
 
-/// A line with metrics, their dimensions and what else is worth knowing.
+/// A line with metrics, their dimensions and further properties.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     dimensions: Vec<&'static str>,
@@ -45,19 +45,19 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A line without anything.
+    /// An empty line.
     pub fn new() -> Metrics {
         Metrics::default()
     }
 
-    /// A dimension of all metrics of the line. Few values each: each combination is a metric that is paid for.
+    /// Adds a dimension of all metrics of the line. Each combination of values is billed as a metric, so keep them few.
     pub fn dimension(mut self, name: &'static str, value: impl Into<String>) -> Metrics {
         self.dimensions.push(name);
         self.members.insert(name.to_owned(), json!(value.into()));
         self
     }
 
-    /// A metric. A value that is no number is left out.
+    /// Adds a metric. A value that is not finite is left out.
     pub fn metric(mut self, name: &'static str, unit: Unit, value: f64) -> Metrics {
         if value.is_finite() {
             self.metrics
@@ -67,7 +67,7 @@ impl Metrics {
         self
     }
 
-    /// Something that is in the line and in no metric, if there is a value.
+    /// Adds a property, which is in the line and in no metric, if there is a value.
     pub fn property(mut self, name: &'static str, value: Option<&str>) -> Metrics {
         if let Some(value) = value {
             self.members.insert(name.to_owned(), json!(value));
@@ -92,7 +92,7 @@ impl Metrics {
         Value::Object(line).to_string()
     }
 
-    /// Writes the line. A metric that cannot be written is no reason to fail.
+    /// Writes the line to standard output. A line that cannot be written does not fail the invocation.
     pub fn emit(&self, now: Timestamp) {
         if !self.metrics.is_empty() {
             let _ = writeln!(std::io::stdout(), "{}", self.line(now));
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_deployment_has_a_namespace_of_its_own() {
+    fn each_deployment_has_a_separate_namespace() {
         assert_eq!(namespace("daily-post-prod-post-tweet"), "daily-post-prod");
         assert_eq!(namespace("daily-post-dev-watchdog"), "daily-post-dev");
         assert_eq!(namespace("watchdog"), "daily-post");

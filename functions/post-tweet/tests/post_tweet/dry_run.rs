@@ -87,7 +87,7 @@ async fn a_dry_run_returns_why_a_post_would_be_skipped() {
     let reason = fixture.dry(&input).await.reason.unwrap();
     assert!(reason.contains("too late"), "{reason}");
     fixture
-        .put(json!({"pk": "spooky-days#fixtures", "sk": "switch", "reason": "a bad joke"}))
+        .put(json!({"pk": "spooky-days#settings", "sk": "switch", "reason": "a bad joke"}))
         .await;
     let dry = fixture.dry(&input).await;
     assert_eq!(dry.reason.as_deref(), Some("paused: a bad joke"));

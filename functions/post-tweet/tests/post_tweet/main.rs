@@ -350,7 +350,7 @@ async fn a_paused_bot_posts_nothing_until_the_pause_is_over() {
     let fixture = Fixture::new().await;
     let until = fixture.at(100).as_second();
     fixture
-        .put(json!({"pk": "spooky-days#fixtures", "sk": "switch", "pausedUntil": until, "reason": "a storm"}))
+        .put(json!({"pk": "spooky-days#settings", "sk": "switch", "pausedUntil": until, "reason": "a storm"}))
         .await;
     let output = fixture.enter(0).await.unwrap();
     assert_eq!(output.status, Status::Skipped);
