@@ -200,7 +200,7 @@ async fn assert_error(fixture: &Fixture, operation: &str, kind: Kind, error: &st
     let case = format!("{operation} {kind:?}: {failed}");
     assert_eq!(name(&failed), error, "{case}");
     assert_eq!(fixture.record().await.ledger, ledger, "{case}");
-    let diagnostic = lambda_runtime::Diagnostic::from(failed);
+    let diagnostic = lambda_function::Diagnostic::from(failed);
     assert_eq!(diagnostic.error_type, error);
     assert!(!diagnostic.error_message.contains('\n'), "{case}");
     assert!(!diagnostic.error_message.contains("secret"), "{case}");

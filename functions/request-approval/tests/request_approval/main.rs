@@ -129,7 +129,7 @@ async fn html_and_plain_text_of_an_email_have_the_same_content_and_escape_user_t
             ),
             (
                 "whose link it is",
-                "carries your name. Opening it decides nothing.".to_owned(),
+                "recorded under your name. Opening it decides nothing.".to_owned(),
             ),
         ] {
             let html = plain
