@@ -328,7 +328,7 @@ async fn on_aws_the_schedules_are_held_against_the_bots_file() {
             zone,
             on.clone(),
             "fail",
-            "according to bot.toml",
+            "but bot.toml needs cron(0 6 ?",
         ),
         ("rate(1 day)", zone, on, "fail", "not a weekly time"),
         (

@@ -99,7 +99,7 @@ async fn on_a_phone_the_caption_is_edited_and_approved_and_a_second_tab_is_rejec
     assert_eq!(second.status(), Some(409));
     let text = second.text().await.unwrap();
     assert!(
-        text.contains("does not count") && text.contains("owner@example.org"),
+        text.contains("was not recorded") && text.contains("owner@example.org"),
         "{text}"
     );
 

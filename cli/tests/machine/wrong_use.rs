@@ -159,7 +159,7 @@ async fn wrong_use_of_every_command_says_what_to_type() {
             1,
             "has no bot \"other-days\"",
         ),
-        (vec!["doctor", "--bot", "other-days"], 1, "1 of "),
+        (vec!["doctor", "--bot", "other-days"], 1, "2 of "),
         (
             vec!["pause", "--bot", "other-days", "--reason", "x"],
             1,
