@@ -35,7 +35,7 @@ const CALENDAR: &str = r#"
 2028-10-31 = [{ slot = 1, name = "National Magic Day" }, { slot = 2, skip = "one is enough" }]
 2029-10-31 = { name = "Pumpkin Thunder Day", caption = "Boom." }
 2030-10-31 = { slot = 4, name = "Fourth Day" }
-2026-12-25 = { name = "Nobody Sees This Day" }
+2026-12-25 = { name = "A Day on a Blackout" }
 
 [blackouts]
 "2026-12-24 to 2026-12-26" = "the family is home"
