@@ -54,7 +54,7 @@ pub struct Picture {
 pub struct Output {
     /// The key in the bucket.
     pub key: String,
-    /// The content type that was asked of OpenAI; `store-image` checks it.
+    /// The content type that was requested; `store-image` compares it with the draft.
     pub content_type: String,
     /// The image model.
     pub model: String,
@@ -391,7 +391,7 @@ lambda_function::function_error!(Error {
 });
 
 impl Error {
-    /// Whether OpenAI charges nothing for sure. Its pages do not say whether a refusal by the safety system is charged.
+    /// Whether OpenAI charges nothing for sure. Whether it charges for a refusal by the safety system is not documented.
     fn costs_nothing(&self) -> bool {
         match self {
             Error::OverBudget(_)

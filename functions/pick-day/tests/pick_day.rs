@@ -1,18 +1,12 @@
 //! The real function against the emulator: which date and day a slot gets, who holds it, and the name of each failure.
 
-use std::process::Command;
-
-use aws_config::{SdkConfig, retry::RetryConfig};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType,
 };
-use aws_sdk_s3::{
-    primitives::ByteStream,
-    types::{BucketVersioningStatus, VersioningConfiguration},
-};
+use aws_sdk_s3::primitives::ByteStream;
 use bot_files::Policy;
-use fakes::lambda;
 use jiff::Timestamp;
 use lambda_function::read;
 use lambda_runtime::Diagnostic;
@@ -20,8 +14,8 @@ use local_cloud::Emulator;
 use pick_day::{Clients, Config, Error, Files, Input, Output, Status, pick_day};
 use posts_table::{Ledger, Operator, OverrideItem, Record, SlotChange};
 use serde_json::{Value, json};
+use test_kit::{binary::Binary, buckets, endpoints};
 use tokio::task::JoinSet;
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 const BOT: &str = "spooky-days";
 const RUN: &str = "arn:aws:states:us-east-1:1:execution:daily-post:first";
@@ -105,19 +99,7 @@ impl Office {
             table_name: "posts".to_owned(),
             bot_files_bucket: format!("pick-day-{}", account.id()),
         };
-        s3.create_bucket()
-            .bucket(&config.bot_files_bucket)
-            .send()
-            .await?;
-        s3.put_bucket_versioning()
-            .bucket(&config.bot_files_bucket)
-            .versioning_configuration(
-                VersioningConfiguration::builder()
-                    .status(BucketVersioningStatus::Enabled)
-                    .build(),
-            )
-            .send()
-            .await?;
+        buckets::create_versioned(&s3, &config.bot_files_bucket).await?;
         let mut table = dynamodb
             .create_table()
             .table_name(&config.table_name)
@@ -247,14 +229,6 @@ fn told(error: Error) -> (String, String) {
     assert!(!message.is_empty(), "{name} says nothing");
     assert!(!message.contains(['\n', '\r']), "{name}: {message:?}");
     (name, message)
-}
-
-/// What the real binary answers to payloads that it cannot read, each with its name and message.
-async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
-    let environment = [("TABLE_NAME", "x"), ("BOT_FILES_BUCKET", "x")];
-    let binary = env!("CARGO_BIN_EXE_pick-day");
-    let answers = lambda::invoke(binary, &environment, payloads).await?;
-    Ok(answers.into_iter().map(|answer| answer.body).collect())
 }
 
 #[tokio::test]
@@ -984,29 +958,17 @@ async fn a_claim_that_this_version_does_not_understand_is_not_overwritten() {
         .unwrap();
     let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
     assert_eq!(name, "Unexpected", "{message}");
-    assert!(message.contains("spooky-days/2026-10-30/1"), "{message}");
+    assert!(
+        message.contains("spooky-days#2026-10-30 slot#1 cannot be read"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
-async fn aws_that_answers_5xx_or_does_not_answer_is_unavailable() {
+async fn aws_that_answers_5xx_or_refuses_the_connection_is_unavailable() {
     let office = Office::new().await.unwrap();
-    let broken = MockServer::start().await;
-    Mock::given(any())
-        .respond_with(ResponseTemplate::new(503))
-        .mount(&broken)
-        .await;
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let nobody = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    for endpoint in [broken.uri(), nobody] {
-        // The SDK's own short retries would only make this slow.
-        let elsewhere = office
-            .aws
-            .to_builder()
-            .endpoint_url(endpoint.clone())
-            .retry_config(RetryConfig::disabled())
-            .build();
-        let elsewhere = Clients::new(&elsewhere, &office.config);
+    for aws in endpoints::unavailable(&office.aws).await {
+        let elsewhere = Clients::new(&aws, &office.config);
         let no_s3 = Clients {
             table: office.clients.table.clone(),
             ..elsewhere.clone()
@@ -1018,7 +980,7 @@ async fn aws_that_answers_5xx_or_does_not_answer_is_unavailable() {
         for (clients, service) in [(no_s3, "S3"), (no_table, "DynamoDB")] {
             let picked = pick_day(&clients, &office.config, now(), ad_hoc("2026-10-30")).await;
             let (name, message) = told(picked.unwrap_err());
-            assert_eq!(name, "ServiceUnavailable", "{endpoint}: {message}");
+            assert_eq!(name, "ServiceUnavailable", "{message}");
             assert!(message.contains(service), "{message}");
         }
     }
@@ -1034,8 +996,13 @@ fn an_input_may_have_fields_that_this_version_does_not_know() {
     assert_eq!(input.run, ad_hoc("2026-10-30").run);
 }
 
+const BINARY: Binary = Binary {
+    path: env!("CARGO_BIN_EXE_pick-day"),
+    environment: &[("TABLE_NAME", "posts"), ("BOT_FILES_BUCKET", "bucket")],
+};
+
 #[tokio::test]
-async fn the_function_as_it_is_deployed_names_what_its_input_lacks() {
+async fn the_deployed_binary_names_what_its_input_lacks() {
     let rows = [
         (
             json!({"bot": BOT, "slot": 1, "date": "2026-10-30"}),
@@ -1052,30 +1019,12 @@ async fn the_function_as_it_is_deployed_names_what_its_input_lacks() {
             "20261030",
         ),
     ];
-    let payloads = rows.clone().map(|(payload, _)| payload);
-    let answers = answered(&payloads).await.unwrap();
-    assert_eq!(answers.len(), rows.len());
-    for ((payload, says), answer) in rows.into_iter().zip(answers) {
-        assert_eq!(answer["errorType"], "InvalidInput", "{payload}: {answer}");
-        let message = answer["errorMessage"].as_str().unwrap();
-        assert!(message.contains(says), "{payload}: {message}");
-    }
+    BINARY.assert_names_what_its_input_lacks(&rows).await;
 }
 
 #[test]
-fn without_its_environment_the_function_ends_and_names_the_variable() {
-    let given = [("TABLE_NAME", "posts"), ("BOT_FILES_BUCKET", "bucket")];
-    for (missing, _) in given {
-        let output = Command::new(env!("CARGO_BIN_EXE_pick-day"))
-            .env_clear()
-            .envs(given.into_iter().filter(|(name, _)| *name != missing))
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(1), "{missing}");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains(missing), "{missing}: {said}");
-        assert!(!said.contains("panicked"), "{said}");
-    }
+fn the_deployed_binary_names_a_missing_environment_variable() {
+    BINARY.assert_names_missing_variables();
 }
 
 fn dry_run(date: &str) -> Input {

@@ -17,7 +17,7 @@ const ACCOUNT_PROBLEMS: [&str; 4] = [
     "not-authorized-for-resource",
 ];
 
-/// What a phrase in X's message means, if neither the status nor the type of the problem tells.
+/// What a phrase in X's message means, where neither the status nor the type of the problem has a meaning.
 enum Meaning {
     Duplicate,
     Account,
@@ -42,8 +42,8 @@ pub(super) fn is_refused(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status.as_u16(), 408 | 409 | 425)
 }
 
-/// The body of the answer to a request that may be repeated. `rejected` makes the error of a 4xx without a meaning of
-/// its own.
+/// The body of the answer to a request that may be repeated. `rejected` makes the error of any other
+/// 4xx.
 pub(super) async fn read_response<T: DeserializeOwned>(
     request: &str,
     response: reqwest::Result<Response>,
@@ -69,7 +69,7 @@ pub(super) async fn read_response<T: DeserializeOwned>(
     })
 }
 
-/// The error of a status. `rejected` makes the error of a 4xx without a meaning of its own.
+/// The error of a status. `rejected` makes the error of any other 4xx.
 pub(super) fn error_of(
     status: StatusCode,
     headers: &HeaderMap,

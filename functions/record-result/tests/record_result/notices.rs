@@ -417,7 +417,7 @@ async fn where_bot_toml_cannot_be_read_somebody_else_is_told_why() {
         .unwrap();
     let mails = archive.mails().await;
     assert_eq!(mails.len(), 2, "{mails:?}");
-    for (mail, why) in mails.iter().zip(["has no \"time_zone\"", "NoSuchKey"]) {
+    for (mail, why) in mails.iter().zip(["`time_zone` is missing", "NoSuchKey"]) {
         assert_eq!(mail.to, [ALERTS]);
         let text = &mail.body_text;
         assert!(text.contains("Why you: you are in ALERT_TO"), "{text}");

@@ -1,12 +1,11 @@
 //! What is missing or broken on our side, and what the log says of it.
 
-use std::process::Command;
-
 use approvals::link::Purpose;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use review::{Clients, Config};
 
 use crate::fixture::*;
+use test_kit::binary::Binary;
 
 #[tokio::test]
 async fn without_usable_keys_the_page_is_unavailable_and_the_log_names_the_cause_without_them() {
@@ -148,22 +147,15 @@ async fn an_internal_error_makes_the_page_unavailable_and_decides_nothing() {
 }
 
 #[test]
-fn without_its_environment_the_function_ends_and_names_the_variable() {
-    let given = [
-        ("TABLE_NAME", "posts"),
-        ("IMAGE_BUCKET", "bucket"),
-        ("REVIEW_SECRET_ARN", "review"),
-        ("REVIEW_BASE_URL", BASE),
-    ];
-    for (missing, _) in given {
-        let output = Command::new(env!("CARGO_BIN_EXE_review"))
-            .env_clear()
-            .envs(given.into_iter().filter(|(name, _)| *name != missing))
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(1), "{missing}");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains(missing), "{missing}: {said}");
-        assert!(!said.contains("panicked"), "{said}");
-    }
+fn the_deployed_binary_names_a_missing_environment_variable() {
+    let binary = Binary {
+        path: env!("CARGO_BIN_EXE_review"),
+        environment: &[
+            ("TABLE_NAME", "posts"),
+            ("IMAGE_BUCKET", "bucket"),
+            ("REVIEW_SECRET_ARN", "review"),
+            ("REVIEW_BASE_URL", BASE),
+        ],
+    };
+    binary.assert_names_missing_variables();
 }
