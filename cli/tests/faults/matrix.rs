@@ -239,7 +239,7 @@ impl Worker<'_> {
     /// Approves on the page, whose function may be killed once it has written the decision.
     async fn click(&self, post: &PostId, round: u32) {
         let mails = self.fixture.account.mails().await.unwrap();
-        let asks = |mail: &&Mail| mail.subject.starts_with("To approve");
+        let asks = |mail: &&Mail| mail.subject.starts_with("Approve ");
         let mail = mails.iter().rev().find(asks).unwrap();
         let page = Page::open(&link(&mail.body_text)).await;
         tokio::select! {
@@ -558,7 +558,7 @@ impl Worker<'_> {
 
 /// Waits so long that only what never comes takes it, on whatever machine.
 async fn until_or_not<T>(mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    for _ in 0..3000 {
+    for _ in 0..600 {
         if let Some(there) = look().await {
             return Some(there);
         }

@@ -411,7 +411,7 @@ fn documented(arguments: &[&str], answer: &str) {
 /// Looks again and again until something is there.
 pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     // So long that only what never comes takes it, on whatever machine.
-    for _ in 0..12_000 {
+    for _ in 0..3600 {
         if let Some(there) = look().await {
             return there;
         }
