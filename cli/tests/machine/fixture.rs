@@ -107,6 +107,11 @@ impl Fixture {
             .unwrap();
     }
 
+    /// The secret of the shipped bot's account on X.
+    pub fn x_credentials(&self) -> Value {
+        json!(self.settings.x_credentials[BOT])
+    }
+
     /// Gives the shipped bot other settings.
     pub async fn edit_bot(&self, changes: &[(&str, &str)]) {
         let path = format!("{}/../bots/{BOT}/bot.toml", env!("CARGO_MANIFEST_DIR"));
@@ -392,7 +397,7 @@ fn documented(arguments: &[&str], answer: &str) {
         return;
     }
     // Where the answer is that of another command, its section has the fields.
-    let section = match section.split_once("`--json`: that of `") {
+    let section = match section.split_once("`--json`: the fields of `") {
         Some((_, other)) => {
             let other = format!("\n### `spooky {}`\n", other.split('`').next().unwrap());
             text.split_once(&other).unwrap().1
@@ -403,7 +408,7 @@ fn documented(arguments: &[&str], answer: &str) {
     for field in one.as_object().into_iter().flat_map(|object| object.keys()) {
         assert!(
             section.contains(&format!("\"{field}\"")),
-            "docs/cli.md does not tell of {field}, which `spooky {command} --json` answers"
+            "docs/cli.md does not document {field}, which `spooky {command} --json` answers"
         );
     }
 }

@@ -222,6 +222,12 @@ async fn what_the_digest_reports_is_fixed_by_its_command() {
         let put = cloud.put_bot_file(OTHER, file, text.into_bytes());
         put.await.unwrap();
     }
+    let put = fixture.cloud.secrets.create_secret();
+    put.name(format!("daily-post-local/{OTHER}/x-credentials"))
+        .secret_string(fixture.x_credentials().to_string())
+        .send()
+        .await
+        .unwrap();
     let calendar = bot_files::Calendar::parse("calendar.toml", &calendar).unwrap();
     let mut date = now.date();
     while calendar.usable(date).is_none_or(|days| days == 0) {
