@@ -133,9 +133,13 @@ async fn ensure_exists(deployment: &Deployment) -> anyhow::Result<()> {
 
 /// The remedy for an AWS error whose message names none.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
-    let aws = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<AwsError>())?;
+    let aws = error.chain().find_map(|cause| {
+        match cause.downcast_ref::<posts_table::Error>() {
+            // It prints the AWS error itself, so that is not its source.
+            Some(posts_table::Error::Aws(_, aws)) => Some(aws),
+            _ => cause.downcast_ref::<AwsError>(),
+        }
+    })?;
     if aws.is_access_denied() {
         return Some(
             "your AWS identity has no permission for this: allow the named action for that resource \
