@@ -173,7 +173,11 @@ async fn wrong_use_of_every_command_says_what_to_type() {
         (vec!["resume"], 1, "is not paused"),
         (vec!["resume", "--by", ""], 1, "--by is empty"),
         (vec!["approve", &day], 1, "has no approval"),
-        (vec!["approve", &day, "--by", "policy"], 1, "--by is empty"),
+        (
+            vec!["approve", &day, "--by", "policy"],
+            1,
+            "--by must be your name",
+        ),
         (vec!["approve", "x"], 2, "write bot/date/slot"),
         (vec!["regenerate", &day], 1, "spooky approvals"),
         (vec!["reject", &day], 2, "--reason"),
