@@ -1,5 +1,7 @@
 //! The real function against the emulator: which date and day a slot gets, who holds it, and the name of each failure.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
+
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,

@@ -1,7 +1,5 @@
 //! The real function against the emulator: what a draft becomes, what is stored, and the name of each error.
 
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
-
 mod fixture;
 
 use fixture::*;
