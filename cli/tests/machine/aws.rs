@@ -393,7 +393,7 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
             cli(),
             vec!["calendar", "check", "--env", "prod"],
             1,
-            "leave --env and --profile out",
+            "omit --env and --profile",
         ),
         (cli(), vec!["runs"], 1, "start it with `cargo run -- local`"),
     ] {

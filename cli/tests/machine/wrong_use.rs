@@ -187,7 +187,7 @@ async fn wrong_use_of_every_command_says_what_to_type() {
         (
             vec!["demo", "--env", "prod"],
             1,
-            "leave --env and --profile out",
+            "omit --env and --profile",
         ),
         (vec!["demo", "--live-post"], 1, "X_API_KEY"),
         (vec!["local", "--bot", "other-days"], 1, "is there a bot"),
@@ -217,7 +217,7 @@ async fn wrong_use_of_every_command_says_what_to_type() {
         (
             vec!["estimate", "--env", "prod"],
             1,
-            "leave --env and --profile out",
+            "omit --env and --profile",
         ),
         (vec!["nonsense"], 2, "--help"),
     ];
