@@ -184,11 +184,7 @@ async fn wrong_use_of_every_command_says_what_to_type() {
         (vec!["reject", &day, "--reason", "x"], 1, "has no approval"),
         (vec!["allow-late", &day], 2, "--reason"),
         (vec!["demo", "--date", "soon"], 2, "such as 2026-10-30"),
-        (
-            vec!["demo", "--env", "prod"],
-            1,
-            "omit --env and --profile",
-        ),
+        (vec!["demo", "--env", "prod"], 1, "omit --env and --profile"),
         (vec!["demo", "--live-post"], 1, "X_API_KEY"),
         (vec!["local", "--bot", "other-days"], 1, "is there a bot"),
         (vec!["local", "--live-image"], 1, "OPENAI_API_KEY"),
