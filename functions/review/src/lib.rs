@@ -154,6 +154,12 @@ impl Reply {
         Reply::page(StatusCode::NOT_FOUND, page::unknown())
     }
 
+    fn wrong_method(allowed: &str) -> Reply {
+        let mut reply = Reply::page(StatusCode::METHOD_NOT_ALLOWED, page::wrong_method(allowed));
+        reply.header = Some((header::ALLOW, allowed.to_owned()));
+        reply
+    }
+
     fn into_response(self, is_head: bool) -> Response<Body> {
         let body = match is_head {
             true => Body::Empty,
@@ -237,213 +243,224 @@ async fn route(
     let Some(by) = approval.approvers.get(link.approver) else {
         return Ok(Reply::unknown());
     };
-    let request_is = |method: &Method| request.method() == method;
+    let visit = Visit {
+        clients,
+        config,
+        now,
+        link: &link,
+        link_text,
+        approval: &approval,
+        by,
+    };
+    let method = request.method();
+    let is_read = method == Method::GET || method == Method::HEAD;
     match purpose {
-        Purpose::Show if request_is(&Method::GET) || request_is(&Method::HEAD) => {
-            picture(clients, config, &approval, page == "thumbnail").await
-        }
-        Purpose::Decide if request_is(&Method::GET) || request_is(&Method::HEAD) => {
-            show_page(clients, config, now, &link, link_text, &approval, by).await
-        }
-        Purpose::Decide if request_is(&Method::POST) => {
-            submit(
-                clients, config, now, request, &link, link_text, &approval, by,
-            )
-            .await
-        }
-        _ => {
-            let allowed = match purpose {
-                Purpose::Show => "GET, HEAD",
-                Purpose::Decide => "GET, HEAD, POST",
-            };
-            let mut answer =
-                Reply::page(StatusCode::METHOD_NOT_ALLOWED, page::wrong_method(allowed));
-            answer.header = Some((header::ALLOW, allowed.to_owned()));
-            Ok(answer)
-        }
+        Purpose::Show if is_read => picture(clients, config, &approval, page == "thumbnail").await,
+        Purpose::Decide if is_read => visit.show().await,
+        Purpose::Decide if method == Method::POST => visit.submit(request).await,
+        Purpose::Show => Ok(Reply::wrong_method("GET, HEAD")),
+        Purpose::Decide => Ok(Reply::wrong_method("GET, HEAD, POST")),
     }
 }
 
-/// The page of a link. A GET changes nothing.
-async fn show_page(
-    clients: &Clients,
-    config: &Config,
+/// A request with a valid link, and what the link resolves to.
+struct Visit<'a> {
+    clients: &'a Clients,
+    config: &'a Config,
     now: Timestamp,
-    link: &Link,
-    link_text: &str,
-    approval: &ApprovalItem,
-    by: &str,
-) -> anyhow::Result<Reply> {
-    let standing = approval_state(&clients.decision, now, &link.post, approval).await?;
-    Ok(match standing {
-        ApprovalState::Open => {
-            let form = Form {
-                caption: approval.caption.clone(),
-                alt_text: approval.alt_text.clone(),
-                ..Form::default()
-            };
-            let page = open_page(
-                clients, config, now, link, link_text, approval, by, &form, None,
-            );
-            Reply::page(StatusCode::OK, page.await?)
-        }
-        ApprovalState::Decided(decision) => {
-            let picture = picture_url(clients, config, now, link).await?;
-            Reply::page(StatusCode::OK, page::decided(approval, &decision, &picture))
-        }
-        ApprovalState::Paused(reason) => {
-            let picture = picture_url(clients, config, now, link).await?;
-            let page = page::paused(approval, &reason, &picture);
-            Reply::page(StatusCode::OK, page)
-        }
-        standing => refused(&standing),
-    })
+    link: &'a Link,
+    link_text: &'a str,
+    approval: &'a ApprovalItem,
+    /// The approver.
+    by: &'a str,
 }
 
-/// Handles a submitted form.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "everything that a link resolves to"
-)]
-async fn submit(
-    clients: &Clients,
-    config: &Config,
-    now: Timestamp,
-    request: &Request,
-    link: &Link,
-    link_text: &str,
-    approval: &ApprovalItem,
-    by: &str,
-) -> anyhow::Result<Reply> {
-    let post = &link.post;
-    let attempt = async |answer: &str, why: &str| {
+impl Visit<'_> {
+    /// The page of a link. Changes nothing.
+    async fn show(&self) -> anyhow::Result<Reply> {
+        let approval = self.approval;
+        let post = &self.link.post;
+        let state = approval_state(&self.clients.decision, self.now, post, approval).await?;
+        Ok(match state {
+            ApprovalState::Open => {
+                let form = Form {
+                    caption: approval.caption.clone(),
+                    alt_text: approval.alt_text.clone(),
+                    ..Form::default()
+                };
+                Reply::page(StatusCode::OK, self.open_page(&form, None).await?)
+            }
+            ApprovalState::Decided(decision) => {
+                let picture = self.picture_url().await?;
+                Reply::page(StatusCode::OK, page::decided(approval, &decision, &picture))
+            }
+            ApprovalState::Paused(reason) => {
+                let picture = self.picture_url().await?;
+                Reply::page(StatusCode::OK, page::paused(approval, &reason, &picture))
+            }
+            state => refused(&state),
+        })
+    }
+
+    /// Handles a submitted form.
+    async fn submit(&self, request: &Request) -> anyhow::Result<Reply> {
+        let form = match form(self.config, request) {
+            Ok(form) => form,
+            Err((status, why)) => {
+                self.audit_refusal("", why).await?;
+                return Ok(Reply::page(status, page::no_form()));
+            }
+        };
+        if !self.is_from_page(&form).await? {
+            self.audit_refusal(&form.answer, FORGED).await?;
+            return Ok(Reply::page(StatusCode::FORBIDDEN, page::no_form()));
+        }
+        let Some(decision_request) = form.decision_request() else {
+            self.audit_refusal(&form.answer, "the form has no valid answer")
+                .await?;
+            return Ok(Reply::page(StatusCode::BAD_REQUEST, page::no_form()));
+        };
+        let outcome = decide(
+            &self.clients.decision,
+            self.now,
+            &self.link.post,
+            self.approval,
+            &form.content,
+            self.by,
+            &decision_request,
+        )
+        .await?;
+        self.reply(outcome, &form).await
+    }
+
+    async fn reply(&self, outcome: DecisionOutcome, form: &Form) -> anyhow::Result<Reply> {
+        match outcome {
+            DecisionOutcome::Recorded(decision) => {
+                tracing::info!(post = %self.link.post, by = self.by, verdict = decision.verdict.name(), "decided");
+                let mut reply = Reply::page(StatusCode::SEE_OTHER, page::see_other());
+                let address = format!("{}/review/{}", base(self.config), self.link_text);
+                reply.header = Some((header::LOCATION, address));
+                Ok(reply)
+            }
+            DecisionOutcome::Refused(state) => {
+                self.audit_refusal(&form.answer, page::why(&state)).await?;
+                self.refusal(&state).await
+            }
+            DecisionOutcome::ContentChanged => {
+                self.audit_refusal(&form.answer, "the content has changed")
+                    .await?;
+                Ok(Reply::page(StatusCode::CONFLICT, page::other_content()))
+            }
+            DecisionOutcome::Invalid(problems) => Ok(Reply::page(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                self.open_page(form, Some(&problems)).await?,
+            )),
+        }
+    }
+
+    /// The reply to a decision on an approval that is not open.
+    async fn refusal(&self, state: &ApprovalState) -> anyhow::Result<Reply> {
+        Ok(match state {
+            ApprovalState::Decided(decision) => {
+                let picture = self.picture_url().await?;
+                let page = page::decided_before(self.approval, decision, &picture);
+                Reply::page(StatusCode::CONFLICT, page)
+            }
+            ApprovalState::Paused(reason) => {
+                let picture = self.picture_url().await?;
+                let page = page::paused(self.approval, reason, &picture);
+                Reply::page(StatusCode::LOCKED, page)
+            }
+            state => refused(state),
+        })
+    }
+
+    async fn audit_refusal(&self, answer: &str, why: &str) -> anyhow::Result<()> {
+        let (post, by) = (&self.link.post, self.by);
         tracing::warn!(%post, by, why, "a request was refused");
         // Clients can send anything as an answer; the valid values are short.
         let answer: String = answer.chars().take(20).collect();
-        let details = json!({"by": by, "round": link.round, "answer": answer, "why": why});
-        let table = &clients.decision.table;
+        let details = json!({"by": by, "round": self.link.round, "answer": answer, "why": why});
+        let table = &self.clients.decision.table;
         table
-            .audit(post, now, &AuditEvent::AnswerRefused, &details)
-            .await
-    };
-    let form = match form(config, request) {
-        Ok(form) => form,
-        Err((status, why)) => {
-            attempt("", why).await?;
-            return Ok(Reply::page(status, page::no_form()));
-        }
-    };
-    let is_ours = clients
-        .with_keys(config, now, |keys| {
-            keys.is_form_value(link_text, &form.content, &form.form)
-                .then_some(())
-        })
-        .await?
-        .is_some();
-    let answer = match form.answer.as_str() {
-        _ if !is_ours => {
-            attempt(&form.answer, FORGED).await?;
-            return Ok(Reply::page(StatusCode::FORBIDDEN, page::no_form()));
-        }
-        "approve" => DecisionRequest::Approve {
-            caption: form.caption.clone(),
-            alt_text: form.alt_text.clone(),
-        },
-        "regenerate" => DecisionRequest::Regenerate {
-            note: form.note.clone(),
-        },
-        "reject" => DecisionRequest::Reject {
-            reason: form.reason.clone(),
-        },
-        _ => {
-            attempt(&form.answer, "the form has no valid answer").await?;
-            return Ok(Reply::page(StatusCode::BAD_REQUEST, page::no_form()));
-        }
-    };
-    let outcome = decide(
-        &clients.decision,
-        now,
-        post,
-        approval,
-        &form.content,
-        by,
-        &answer,
-    )
-    .await?;
-    Ok(match outcome {
-        DecisionOutcome::Recorded(decision) => {
-            tracing::info!(%post, by, verdict = decision.verdict.name(), "decided");
-            let mut answer = Reply::page(StatusCode::SEE_OTHER, page::see_other());
-            let address = format!("{}/review/{link_text}", base(config));
-            answer.header = Some((header::LOCATION, address));
-            answer
-        }
-        DecisionOutcome::Refused(standing) => {
-            attempt(&form.answer, page::why(&standing)).await?;
-            match &standing {
-                ApprovalState::Decided(decision) => {
-                    let picture = picture_url(clients, config, now, link).await?;
-                    let page = page::decided_before(approval, decision, &picture);
-                    Reply::page(StatusCode::CONFLICT, page)
-                }
-                ApprovalState::Paused(reason) => {
-                    let picture = picture_url(clients, config, now, link).await?;
-                    let page = page::paused(approval, reason, &picture);
-                    Reply::page(StatusCode::LOCKED, page)
-                }
-                standing => refused(standing),
-            }
-        }
-        DecisionOutcome::ContentChanged => {
-            attempt(&form.answer, "the content has changed").await?;
-            Reply::page(StatusCode::CONFLICT, page::other_content())
-        }
-        DecisionOutcome::Invalid(problems) => {
-            let page = open_page(
-                clients,
-                config,
-                now,
-                link,
-                link_text,
-                approval,
-                by,
-                &form,
-                Some(&problems),
-            );
-            Reply::page(StatusCode::UNPROCESSABLE_ENTITY, page.await?)
-        }
-    })
+            .audit(post, self.now, &AuditEvent::AnswerRefused, &details)
+            .await?;
+        Ok(())
+    }
+
+    async fn is_from_page(&self, form: &Form) -> anyhow::Result<bool> {
+        let signed = self
+            .clients
+            .with_keys(self.config, self.now, |keys| {
+                keys.is_form_value(self.link_text, &form.content, &form.form)
+                    .then_some(())
+            })
+            .await?;
+        Ok(signed.is_some())
+    }
+
+    async fn open_page(
+        &self,
+        form: &Form,
+        problems: Option<&TextProblems>,
+    ) -> anyhow::Result<Markup> {
+        let picture = self.picture_url().await?;
+        let hash = &self.approval.presented_hash;
+        let value = self
+            .clients
+            .with_keys(self.config, self.now, |keys| {
+                Some(keys.form_value(self.link_text, hash))
+            })
+            .await?
+            .context("the secret has no signing keys")?;
+        Ok(page::open(
+            self.approval,
+            self.by,
+            form,
+            &value,
+            problems,
+            &picture,
+        ))
+    }
+
+    /// The address of the picture, with a link that cannot decide.
+    async fn picture_url(&self) -> anyhow::Result<String> {
+        let signed = self
+            .clients
+            .with_keys(self.config, self.now, |keys| {
+                Some(keys.sign(Purpose::Show, self.link))
+            })
+            .await?
+            .context("the secret has no signing keys")?;
+        Ok(format!("{}/picture/{signed}", base(self.config)))
+    }
 }
 
 /// The page of an approval that can no longer be decided.
-fn refused(standing: &ApprovalState) -> Reply {
-    let page = match standing {
+fn refused(state: &ApprovalState) -> Reply {
+    let page = match state {
         ApprovalState::ExecutionEnded(status) => page::execution_ended(status),
         _ => page::closed(),
     };
     Reply::page(StatusCode::GONE, page)
 }
 
-#[expect(clippy::too_many_arguments, reason = "everything that a page shows")]
-async fn open_page(
-    clients: &Clients,
-    config: &Config,
-    now: Timestamp,
-    link: &Link,
-    link_text: &str,
-    approval: &ApprovalItem,
-    by: &str,
-    form: &Form,
-    problems: Option<&TextProblems>,
-) -> anyhow::Result<Markup> {
-    let picture = picture_url(clients, config, now, link).await?;
-    let value = clients
-        .with_keys(config, now, |keys| {
-            Some(keys.form_value(link_text, &approval.presented_hash))
-        })
-        .await?
-        .context("the secret has no signing keys")?;
-    Ok(page::open(approval, by, form, &value, problems, &picture))
+impl Form {
+    fn decision_request(&self) -> Option<DecisionRequest> {
+        match self.answer.as_str() {
+            "approve" => Some(DecisionRequest::Approve {
+                caption: self.caption.clone(),
+                alt_text: self.alt_text.clone(),
+            }),
+            "regenerate" => Some(DecisionRequest::Regenerate {
+                note: self.note.clone(),
+            }),
+            "reject" => Some(DecisionRequest::Reject {
+                reason: self.reason.clone(),
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// The form of a request, or the status and the reason of a refusal.
@@ -511,20 +528,6 @@ fn origin(config: &Config) -> &str {
     base[host..]
         .find('/')
         .map_or(base, |path| &base[..host + path])
-}
-
-/// The address of the picture, with a link that cannot decide.
-async fn picture_url(
-    clients: &Clients,
-    config: &Config,
-    now: Timestamp,
-    link: &Link,
-) -> anyhow::Result<String> {
-    let signed = clients
-        .with_keys(config, now, |keys| Some(keys.sign(Purpose::Show, link)))
-        .await?
-        .context("the secret has no signing keys")?;
-    Ok(format!("{}/picture/{signed}", base(config)))
 }
 
 async fn picture(
