@@ -141,6 +141,11 @@ async fn what_was_running_goes_on_after_ctrl_c_and_after_a_kill() {
             (state(&fixture, coming).await? == "AwaitSlot").then_some(())
         })
         .await;
+        // A run that has not entered a state yet has nothing to resume from.
+        until("the wait for the approver", async || {
+            (state(&fixture, asking).await? == "AwaitApproval").then_some(())
+        })
+        .await;
         let lines = fixture.table.audit_trail(&post(asking, 1)).await.unwrap();
         let line = lines
             .iter()
