@@ -1,4 +1,4 @@
-//! The money guard: nothing goes over a cap, whoever asks at the same time, and nothing is lost or counted twice.
+//! Budgets: no reservation exceeds a cap, also at the same time as others, and nothing is lost or counted twice.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 
@@ -100,7 +100,7 @@ async fn a_reservation_counts_until_it_is_settled_with_what_it_cost() {
     assert!(settle(&second, Settlement::Released, 3).await);
     assert!(settle(&third, Settlement::Unknown, 3).await);
     assert_eq!(spending(&table).await, cents(8, 8, 0, 0));
-    // The second time changes nothing, however it is told.
+    // The second time changes nothing, whatever its settlement is.
     assert!(!settle(&first, Settlement::Unknown, 0).await);
     assert_eq!(spending(&table).await, cents(8, 8, 0, 0));
     assert!(table.reservations("spooky-days").await.unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! A dry run has a record of its own, and nothing to do with its slot.
+//! A dry run has a separate record, and does not touch its slot.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 

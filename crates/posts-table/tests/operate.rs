@@ -81,7 +81,7 @@ fn made(change: &SlotChange) -> bool {
 }
 
 #[tokio::test]
-async fn of_a_take_over_and_an_arming_at_once_only_one_comes_through() {
+async fn of_a_takeover_and_an_arming_at_the_same_time_only_one_succeeds() {
     let table = table().await;
     let operator = operator();
     for slot in 1..=40 {
@@ -91,7 +91,7 @@ async fn of_a_take_over_and_an_arming_at_once_only_one_comes_through() {
         let taken = made(&taken.unwrap());
         let mut sent = u32::from(armed == Armed::Yes);
         assert!(!(taken && sent > 0), "{post}: both");
-        // Whoever took it over posts; whoever did not may not.
+        // The execution that took it over posts; one that did not may not.
         table.pick(&post, &record(&post, NEW)).await.unwrap();
         sent += u32::from(arm(&table, &post, NEW, "new").await == Armed::Yes);
         // The old one tries again, as a retry would.
@@ -103,7 +103,7 @@ async fn of_a_take_over_and_an_arming_at_once_only_one_comes_through() {
 }
 
 #[tokio::test]
-async fn of_two_take_overs_at_once_one_comes_through_and_so_with_attach_and_post_again() {
+async fn of_two_takeovers_at_the_same_time_one_succeeds_and_so_with_attach_and_post_again() {
     let table = table().await;
     let operator = operator();
     for slot in 1..=20 {
@@ -133,7 +133,7 @@ async fn of_two_take_overs_at_once_one_comes_through_and_so_with_attach_and_post
 }
 
 #[tokio::test]
-async fn a_slot_that_was_taken_over_is_empty_but_for_its_media_keys_and_is_picked_once() {
+async fn a_slot_that_was_taken_over_keeps_only_its_media_keys_and_is_picked_once() {
     let table = table().await;
     let (post, _) = claimed(&table, 1).await;
     table.add_media_key(&post, OLD, "3_1").await.unwrap();
@@ -173,7 +173,7 @@ async fn a_slot_that_was_taken_over_is_empty_but_for_its_media_keys_and_is_picke
 }
 
 #[tokio::test]
-async fn each_change_is_refused_where_it_would_be_wrong_and_the_loser_is_told_why() {
+async fn each_change_is_refused_where_it_would_be_wrong_and_returns_the_record() {
     let table = table().await;
     let operator = operator();
     // How many seconds after the arming, and which ledger: post again, attach, take over.
@@ -220,17 +220,19 @@ async fn each_change_is_refused_where_it_would_be_wrong_and_the_loser_is_told_wh
             }
         }
     }
-    // What nobody ever claimed.
-    let nobody: PostId = "spooky-days/2026-10-31/1".parse().unwrap();
+    // A slot that was never claimed.
+    let unclaimed: PostId = "spooky-days/2026-10-31/1".parse().unwrap();
     for change in [
-        table.post_again(&nobody, &operator, now()).await,
-        table.attach(&nobody, "8", &operator, now()).await,
-        table.allow_late(&nobody, &operator, now()).await,
-        table.hand_over(&nobody, OLD, NEW, &operator, now()).await,
+        table.post_again(&unclaimed, &operator, now()).await,
+        table.attach(&unclaimed, "8", &operator, now()).await,
+        table.allow_late(&unclaimed, &operator, now()).await,
+        table
+            .hand_over(&unclaimed, OLD, NEW, &operator, now())
+            .await,
     ] {
         assert!(matches!(change.unwrap(), SlotChange::Refused(None)));
     }
-    assert!(table.read(&nobody).await.unwrap().is_none());
+    assert!(table.read(&unclaimed).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -267,7 +269,7 @@ async fn a_pause_stops_arming_until_it_is_over_or_lifted() {
     assert_eq!(armed.len(), 1);
     assert_eq!(armed[0].as_ref().unwrap().post, post.to_string());
 
-    // Disarmed and armed anew, it is still found; posted, it is not.
+    // Disarmed and armed again, it is still found; posted, it is not.
     table.disarm(&post, "one").await.unwrap();
     assert!(table.armed("spooky-days").await.unwrap().is_empty());
     assert_eq!(arm(&table, &post, OLD, "two").await, Armed::Yes);
@@ -276,8 +278,8 @@ async fn a_pause_stops_arming_until_it_is_over_or_lifted() {
     assert!(table.armed("spooky-days").await.unwrap().is_empty());
     assert_eq!(read(&table, &post).await.ledger, Ledger::Posted);
     let trail = table.settings_trail("spooky-days").await.unwrap();
-    let told: Vec<String> = trail.iter().map(|line| line.what.to_string()).collect();
-    assert_eq!(told, ["paused", "resumed"]);
+    let events: Vec<String> = trail.iter().map(|line| line.what.to_string()).collect();
+    assert_eq!(events, ["paused", "resumed"]);
 }
 
 #[tokio::test]
@@ -324,7 +326,7 @@ async fn a_slot_is_claimed_only_with_the_override_that_was_seen_and_overridden_o
     };
     assert!(matches!(put(&first, now()).await, SlotChange::Made));
     assert_eq!(table.overriding(&post).await.unwrap(), Some(first.clone()));
-    // Whoever picked without it, or with an older one, claims nothing.
+    // A pick without it, or with an older one, claims nothing.
     let run = record(&post, OLD);
     let claim = table.claim(&post, &run).await.unwrap();
     assert!(matches!(claim, Claim::Overridden));
@@ -366,12 +368,12 @@ async fn a_slot_is_claimed_only_with_the_override_that_was_seen_and_overridden_o
     assert!(table.overrides("spooky-days").await.unwrap().is_empty());
 
     let lines = table.audit_trail(&post).await.unwrap();
-    let told: Vec<(String, &str)> = lines
+    let events: Vec<(String, &str)> = lines
         .iter()
         .map(|line| (line.what.to_string(), line.details["by"].as_str().unwrap()))
         .collect();
     assert_eq!(
-        told,
+        events,
         [
             ("overridden".to_owned(), "Ada"),
             ("overridden".to_owned(), "Ada"),

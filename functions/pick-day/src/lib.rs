@@ -1,13 +1,14 @@
 #![doc = include_str!("../README.md")]
 
-use anyhow::anyhow;
+mod files;
+
+use anyhow::Context;
 use aws_config::SdkConfig;
-use aws_sdk_s3::error::SdkError;
 use bot_files::{
     Bot, BotApproval, Calendar, Money, Observance, Pick, Picture, Policy, SlotOverride, Voice,
 };
+use files::Versioned;
 use jiff::{Timestamp, civil::Date};
-use lambda_function::aws_error;
 use lambda_function::env;
 use post::{DRY_RUN_KEPT, ExecutionInput, PostId, SkipReason};
 use posts_table::{Claim, OverrideItem, Record, Table};
@@ -23,51 +24,51 @@ pub struct Input {
     pub run: ExecutionInput,
 }
 
-/// What the slot is about.
+/// What the slot is about. It is stored as the pick, and returned again whenever the execution enters again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Output {
     /// Whether there is something to post.
     pub status: Status,
-    /// The post, `bot/date/slot`; of a dry run, `bot/date/slot/dry-run-<execution>`, by which every state knows it.
+    /// The post, `bot/date/slot`; of a dry run, `bot/date/slot/dry-run-<execution>`.
     pub post: String,
     /// The bot's folder name.
     pub bot: String,
     /// The bot's local date.
     pub date: Date,
-    /// Which of the date's posts.
+    /// The number of the slot on that date.
     pub slot: u32,
-    /// Why nothing is to be posted, as a text for people.
+    /// Why the slot is skipped, or that it is a duplicate, as a text for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Why the slot is skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_reason: Option<SkipReason>,
-    /// Why a real run would have posted nothing, in a dry run that goes on.
+    /// In a dry run that continues: why a real run would have been skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would_skip: Option<String>,
-    /// The execution that holds the slot, where it is another one.
+    /// The execution that holds the slot, if it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_by: Option<String>,
-    /// The day's name, what its picture shows, and its caption if the calendar gives one.
+    /// The observance: its name, what its picture shows, and its caption if the calendar has one.
     #[serde(flatten)]
     pub day: Option<Observance>,
-    /// When the post is to appear.
+    /// When the post appears.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slot_time: Option<Timestamp>,
     /// The bot's time zone, by its IANA name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
-    /// What `build-prompt` needs.
+    /// The input of `build-prompt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub voice: Option<Voice>,
-    /// What `generate-image` needs.
+    /// The input of `generate-image`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture: Option<Picture>,
-    /// The most that may be spent.
+    /// The caps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub money: Option<Money>,
-    /// Who has to approve, and until when.
+    /// Who approves, and until when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<BotApproval>,
     /// The S3 versions of the bot's files.
@@ -79,9 +80,9 @@ pub struct Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// There is a day, and the slot is this execution's.
+    /// The slot has an observance, and this execution holds it.
     Picked,
-    /// Nothing is to be posted.
+    /// Nothing is posted.
     Skipped,
     /// Another execution holds the slot.
     Duplicate,
@@ -96,140 +97,83 @@ pub struct Files {
     pub calendar: Option<String>,
 }
 
-/// Picks the day of a slot and claims the slot.
+impl Output {
+    /// An output without a pick.
+    fn without_pick(status: Status, post: &PostId) -> Output {
+        Output {
+            status,
+            post: post.to_string(),
+            bot: post.bot.clone(),
+            date: post.date,
+            slot: post.slot,
+            reason: None,
+            skip_reason: None,
+            would_skip: None,
+            held_by: None,
+            day: None,
+            slot_time: None,
+            time_zone: None,
+            voice: None,
+            picture: None,
+            money: None,
+            approval: None,
+            files: None,
+        }
+    }
+}
+
+/// Picks the observance of a slot and claims the slot.
 pub async fn pick_day(
     clients: &Clients,
     config: &Config,
     now: Timestamp,
     input: Input,
 ) -> Result<Output, Error> {
-    let ExecutionInput {
-        bot: name, slot, ..
-    } = &input.run;
-    let (bot_text, bot_version) = file(clients, config, name, "bot.toml").await?;
-    let bot = Bot::parse(&format!("{name}/bot.toml"), &bot_text)
-        .map_err(|e| Error::BotFilesInvalid(e.to_string()))?;
-    let date = input.run.date(bot.time_zone());
-    let slot = *slot;
-    let slot_of_post = PostId {
-        bot: name.clone(),
-        date,
-        slot,
-        dry_run: None,
-    };
-    let is_dry = input.run.dry_run;
-    let post = match is_dry {
-        false => slot_of_post.clone(),
-        true => slot_of_post.dry_run_of(&input.execution),
-    };
+    let bot = files::bot(clients, config, &input.run.bot).await?;
+    let post = post_of(&input, &bot.content);
     lambda_function::telemetry::record_post(&post);
-    // Whoever entered first has decided; the calendar may have changed since. Only who took the slot over for this
-    // execution has left the pick to it.
-    let mut taken_over = false;
-    if let Some(held) = clients.table.read(&post).await? {
-        taken_over = held.execution == input.execution && held.day.is_null();
-        if !taken_over {
-            return held_answer(&post, &input.execution, held);
-        }
-    }
-    let (calendar_text, calendar_version) = file(clients, config, name, "calendar.toml").await?;
-    let mut calendar = Calendar::parse(&format!("{}/calendar.toml", name), &calendar_text)
-        .map_err(|e| Error::BotFilesInvalid(e.to_string()))?;
-    let mut overriding = None;
-    for over in clients.table.overrides_on(&post.bot, date).await? {
-        calendar.apply_override(date, over.slot()?, change(&over));
-        if over.slot()? == slot {
-            overriding = Some(over);
-        }
+
+    // The first entry has picked, and the calendar may have changed since. Only a takeover leaves the pick to the
+    // execution that it gives the slot to.
+    let held = clients.table.read(&post).await?;
+    let is_taken_over = held
+        .as_ref()
+        .is_some_and(|held| held.execution == input.execution && held.day.is_null());
+    if let Some(held) = held
+        && !is_taken_over
+    {
+        return output_of(&post, &input.execution, held);
     }
 
-    let slot_time = slot_time(&bot, &input.run, now)?;
-    // What only stops posting does not stop a dry run: whoever has paused the bot wants to see that it works again.
-    let mut stops = stops(clients, &bot, name, now).await?;
-    let mut would_skip = None;
-    if is_dry {
-        if let Some(held) = clients.table.read(&slot_of_post).await? {
-            let held_by = format!("{slot_of_post} is held by {}", held.execution);
-            stops.get_or_insert((SkipReason::Other, held_by));
-        }
-        would_skip = stops.take().map(|(_, reason)| reason);
-    }
-    let mut output = Output {
-        status: Status::Skipped,
-        post: post.to_string(),
-        bot: name.clone(),
-        date,
-        slot,
-        reason: None,
-        skip_reason: None,
-        would_skip,
-        held_by: None,
-        day: None,
-        slot_time: None,
-        time_zone: None,
-        voice: None,
-        picture: None,
-        money: None,
-        approval: None,
-        files: Some(Files {
-            bot: bot_version,
-            calendar: calendar_version,
-        }),
+    let mut calendar = files::calendar(clients, config, &input.run.bot).await?;
+    let overriding = apply_overrides(clients, &mut calendar.content, &post).await?;
+    let stop = stop(clients, &bot.content, &post, now).await?;
+    let slot_time = slot_time(&bot.content, &input.run, now)?;
+    let output = match post.dry_run {
+        None => pick(&post, &bot, &calendar, slot_time, stop),
+        // A dry run continues where posting is stopped, for example to try a bot before it is resumed. Its post
+        // would appear at once.
+        Some(_) => Output {
+            would_skip: stop.map(|(_, reason)| reason),
+            ..pick(&post, &bot, &calendar, now, None)
+        },
     };
-    match (stops, calendar.pick(date, slot)) {
-        (Some((why, reason)), _) | (None, Pick::Nothing { why, reason }) => {
-            output.skip_reason = Some(why);
-            output.reason = Some(reason);
-        }
-        (None, Pick::Observance(day)) => {
-            output.status = Status::Picked;
-            output.day = Some(day);
-            output.slot_time = Some(if is_dry { now } else { slot_time });
-            output.time_zone = bot.time_zone().iana_name().map(str::to_owned);
-            output.voice = Some(bot.voice.clone());
-            output.picture = Some(bot.picture.clone());
-            output.money = Some(bot.money);
-            output.approval = Some(bot.approval.clone());
-        }
-    }
     let record = Record {
         day: serde_json::to_value(&output).map_err(|e| Error::Unexpected(e.into()))?,
-        approval_required: bot.approval.policy == Policy::Required,
-        not_after: input.run.waits_for_slot().then(|| {
-            slot_time
-                .as_second()
-                .saturating_add(bot.posting.late_after.as_secs())
-        }),
-        expires_at: match is_dry {
-            true => now.checked_add(DRY_RUN_KEPT).ok().map(|at| at.as_second()),
-            false => None,
-        },
-        ..Record::claimed(&post, &input.execution, now)
+        ..record(&input, &post, &bot.content, slot_time, now)
     };
-    if taken_over {
+    if is_taken_over {
         clients.table.pick(&post, &record).await?;
     }
-    // What was taken over is held by now, with this pick, or with that of another entry that was faster.
-    match clients
-        .table
-        .claim_under(&post, &record, overriding.as_ref())
-        .await?
-    {
-        Claim::Overridden => Err(Error::ServiceUnavailable(format!(
-            "an operator changed the override of {post} at this very moment; it is picked again"
-        ))),
-        Claim::Held(held) | Claim::HeldByAnother(held) => {
-            held_answer(&post, &input.execution, *held)
-        }
-    }
+    claim(clients, &post, &record, overriding.as_ref()).await
 }
 
-/// What the function needs from its environment.
+/// The function's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The name of the table.
     pub table_name: String,
-    /// The bucket of the bots' files.
+    /// The name of the bucket with the bots' files.
     pub bot_files_bucket: String,
 }
 
@@ -243,12 +187,12 @@ impl Config {
     }
 }
 
-/// What the function talks to.
+/// The clients of the services that the function calls.
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// The table.
     pub table: Table,
-    /// The bots' files.
+    /// S3, for the bots' files.
     pub s3: aws_sdk_s3::Client,
 }
 
@@ -262,16 +206,16 @@ impl Clients {
     }
 }
 
-/// Why no day was picked.
+/// Why nothing was picked.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum Error {
-    /// The input is not one that can be worked on.
+    /// The input cannot be used.
     #[error("{0}")]
     InvalidInput(String),
     /// The bot's files have problems.
     #[error("{0}")]
     BotFilesInvalid(String),
-    /// S3 or DynamoDB is unreachable or busy.
+    /// S3 or DynamoDB is unavailable, or an operator changed the slot's override during the pick.
     #[error("{0}")]
     ServiceUnavailable(String),
     /// Anything else.
@@ -284,8 +228,39 @@ lambda_function::function_error!(Error {
     posts_table::Error => ServiceUnavailable or Unexpected,
 });
 
-/// What an operator wants instead.
-fn change(over: &OverrideItem) -> SlotOverride {
+/// The post that the execution is about.
+fn post_of(input: &Input, bot: &Bot) -> PostId {
+    let post = PostId {
+        bot: input.run.bot.clone(),
+        date: input.run.date(bot.time_zone()),
+        slot: input.run.slot,
+        dry_run: None,
+    };
+    match input.run.dry_run {
+        false => post,
+        true => post.dry_run_of(&input.execution),
+    }
+}
+
+/// Applies the operators' overrides of the date to the calendar, and returns that of the slot.
+/// All of them count: an override can take the observance of another slot, which then gets a different one.
+async fn apply_overrides(
+    clients: &Clients,
+    calendar: &mut Calendar,
+    post: &PostId,
+) -> Result<Option<OverrideItem>, Error> {
+    let mut overriding = None;
+    for over in clients.table.overrides_on(&post.bot, post.date).await? {
+        let slot = over.slot()?;
+        calendar.apply_override(post.date, slot, slot_override(&over));
+        if slot == post.slot {
+            overriding = Some(over);
+        }
+    }
+    Ok(overriding)
+}
+
+fn slot_override(over: &OverrideItem) -> SlotOverride {
     match &over.skip {
         Some(reason) => SlotOverride::Skip(reason.clone()),
         None => SlotOverride::Texts {
@@ -296,8 +271,35 @@ fn change(over: &OverrideItem) -> SlotOverride {
     }
 }
 
-/// When the post is to appear: at once for a run by hand, else at the slot's time, which for a slot that `bot.toml`
-/// does not have is that of its schedule.
+/// Why nothing of the bot is posted now, if so. For a dry run, also that its slot is held.
+async fn stop(
+    clients: &Clients,
+    bot: &Bot,
+    post: &PostId,
+    now: Timestamp,
+) -> Result<Option<(SkipReason, String)>, Error> {
+    if let Some(reason) = clients.table.paused(&post.bot, now).await? {
+        let text = match reason.as_str() {
+            "" => "paused".to_owned(),
+            reason => format!("paused: {reason}"),
+        };
+        return Ok(Some((SkipReason::Paused, text)));
+    }
+    if !bot.enabled {
+        let text = "disabled: `enabled` is false in bot.toml".to_owned();
+        return Ok(Some((SkipReason::Disabled, text)));
+    }
+    if post.dry_run.is_some()
+        && let Some(held) = clients.table.read(&post.real()).await?
+    {
+        let text = format!("{} is held by {}", post.real(), held.execution);
+        return Ok(Some((SkipReason::Other, text)));
+    }
+    Ok(None)
+}
+
+/// When the post appears: at once for a run by hand that does not wait, else at the slot's time. For a slot that
+/// `bot.toml` does not have, that is the time of its schedule.
 fn slot_time(bot: &Bot, run: &ExecutionInput, now: Timestamp) -> Result<Timestamp, Error> {
     if !run.waits_for_slot() {
         return Ok(now);
@@ -316,92 +318,82 @@ fn slot_time(bot: &Bot, run: &ExecutionInput, now: Timestamp) -> Result<Timestam
     instant.map_err(|e| Error::Unexpected(e.into()))
 }
 
-/// What keeps the whole bot from posting now, if anything does.
-async fn stops(
-    clients: &Clients,
-    bot: &Bot,
-    name: &str,
-    now: Timestamp,
-) -> Result<Option<(SkipReason, String)>, Error> {
-    let paused = |reason| Some((SkipReason::Paused, reason));
-    Ok(match clients.table.paused(name, now).await? {
-        Some(reason) if reason.is_empty() => paused("paused".to_owned()),
-        Some(reason) => paused(format!("paused: {reason}")),
-        None if !bot.enabled => {
-            let reason = "disabled: `enabled` is false in bot.toml";
-            Some((SkipReason::Disabled, reason.to_owned()))
-        }
-        None => None,
-    })
+/// The pick of a slot, or why it is skipped.
+fn pick(
+    post: &PostId,
+    bot: &Versioned<Bot>,
+    calendar: &Versioned<Calendar>,
+    slot_time: Timestamp,
+    stop: Option<(SkipReason, String)>,
+) -> Output {
+    let output = Output {
+        files: Some(Files {
+            bot: bot.version.clone(),
+            calendar: calendar.version.clone(),
+        }),
+        ..Output::without_pick(Status::Skipped, post)
+    };
+    let bot = &bot.content;
+    match (stop, calendar.content.pick(post.date, post.slot)) {
+        (Some((why, reason)), _) | (None, Pick::Nothing { why, reason }) => Output {
+            skip_reason: Some(why),
+            reason: Some(reason),
+            ..output
+        },
+        (None, Pick::Observance(observance)) => Output {
+            status: Status::Picked,
+            day: Some(observance),
+            slot_time: Some(slot_time),
+            time_zone: bot.time_zone().iana_name().map(str::to_owned),
+            voice: Some(bot.voice.clone()),
+            picture: Some(bot.picture.clone()),
+            money: Some(bot.money),
+            approval: Some(bot.approval.clone()),
+            ..output
+        },
+    }
 }
 
-fn held_answer(post: &PostId, execution: &str, held: Record) -> Result<Output, Error> {
+/// The record of the claim, without the pick.
+fn record(input: &Input, post: &PostId, bot: &Bot, slot_time: Timestamp, now: Timestamp) -> Record {
+    let late_after = bot.posting.late_after.as_secs();
+    let not_after = slot_time.as_second().saturating_add(late_after);
+    let kept_until = now.checked_add(DRY_RUN_KEPT).ok();
+    Record {
+        approval_required: bot.approval.policy == Policy::Required,
+        not_after: input.run.waits_for_slot().then_some(not_after),
+        expires_at: kept_until
+            .filter(|_| post.dry_run.is_some())
+            .map(Timestamp::as_second),
+        ..Record::claimed(post, &input.execution, now)
+    }
+}
+
+/// Claims the slot with its pick. The first claim counts: if another entry was faster, its pick is returned.
+async fn claim(
+    clients: &Clients,
+    post: &PostId,
+    record: &Record,
+    overriding: Option<&OverrideItem>,
+) -> Result<Output, Error> {
+    match clients.table.claim_under(post, record, overriding).await? {
+        Claim::Overridden => Err(Error::ServiceUnavailable(format!(
+            "an operator changed the override of {post} during the pick; a retry picks again"
+        ))),
+        Claim::Held(held) | Claim::HeldByAnother(held) => output_of(post, &record.execution, *held),
+    }
+}
+
+/// The output for a slot that is held: the pick of its holder, or that it is a duplicate.
+fn output_of(post: &PostId, execution: &str, held: Record) -> Result<Output, Error> {
     if held.execution == execution {
-        return serde_json::from_value(held.day).map_err(|e| {
-            Error::Unexpected(anyhow!(e).context(format!("the pick of {post} is unreadable")))
-        });
+        let pick = serde_json::from_value(held.day);
+        let pick = pick.with_context(|| format!("the pick of {post} cannot be read"));
+        return pick.map_err(Error::Unexpected);
     }
     Ok(Output {
-        status: Status::Duplicate,
-        post: post.to_string(),
-        bot: post.bot.clone(),
-        date: post.date,
-        slot: post.slot,
         reason: Some(format!("{post} is held by {}", held.execution)),
-        skip_reason: None,
-        would_skip: None,
         held_by: Some(held.execution),
-        day: None,
-        slot_time: None,
-        time_zone: None,
-        voice: None,
-        picture: None,
-        money: None,
-        approval: None,
-        files: None,
+        ..Output::without_pick(Status::Duplicate, post)
     })
-}
-
-async fn file(
-    clients: &Clients,
-    config: &Config,
-    bot: &str,
-    name: &str,
-) -> Result<(String, Option<String>), Error> {
-    let key = format!("{bot}/{name}");
-    let object = clients
-        .s3
-        .get_object()
-        .bucket(&config.bot_files_bucket)
-        .key(&key)
-        .send()
-        .await
-        .map_err(|error| match &error {
-            SdkError::ServiceError(e) if e.err().is_no_such_key() => Error::InvalidInput(format!(
-                "there is no bot {bot:?}: s3://{}/{key} is missing",
-                config.bot_files_bucket
-            )),
-            SdkError::ServiceError(e) if e.raw().status().as_u16() < 500 => {
-                Error::Unexpected(anyhow!(
-                    "reading s3://{}/{key}: {}",
-                    config.bot_files_bucket,
-                    aws_error(&error)
-                ))
-            }
-            _ => Error::ServiceUnavailable(format!(
-                "S3 did not give s3://{}/{key}: {}",
-                config.bot_files_bucket,
-                aws_error(&error)
-            )),
-        })?;
-    let version = object.version_id.filter(|version| version != "null");
-    let bytes = object
-        .body
-        .collect()
-        .await
-        .map_err(|e| Error::ServiceUnavailable(format!("reading {key} broke off: {e}")))?;
-    let text = String::from_utf8(bytes.to_vec()).map_err(|e| {
-        Error::BotFilesInvalid(format!("{key} is not UTF-8: {e}; save it as UTF-8"))
-    })?;
-    Ok((text, version))
 }

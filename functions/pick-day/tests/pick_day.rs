@@ -82,8 +82,8 @@ const CALENDAR_TOML: &str = r#"
 /// A name and a value of an item.
 type Attribute = (&'static str, AttributeValue);
 
-/// The function with a table and a bucket of its own.
-struct Office {
+/// The function with a separate table and bucket.
+struct Fixture {
     aws: SdkConfig,
     s3: aws_sdk_s3::Client,
     dynamodb: aws_sdk_dynamodb::Client,
@@ -91,8 +91,8 @@ struct Office {
     config: Config,
 }
 
-impl Office {
-    async fn new() -> anyhow::Result<Office> {
+impl Fixture {
+    async fn new() -> anyhow::Result<Fixture> {
         let account = Emulator::shared().await.account();
         let aws = account.sdk_config().await;
         let s3 = aws_sdk_s3::Client::new(&aws);
@@ -122,19 +122,19 @@ impl Office {
                 );
         }
         table.send().await?;
-        let office = Office {
+        let fixture = Fixture {
             clients: Clients::new(&aws, &config),
             config,
             aws,
             s3,
             dynamodb,
         };
-        office.put(BOT, "bot.toml", BOT_TOML).await?;
-        office.put(BOT, "calendar.toml", CALENDAR_TOML).await?;
-        Ok(office)
+        fixture.put(BOT, "bot.toml", BOT_TOML).await?;
+        fixture.put(BOT, "calendar.toml", CALENDAR_TOML).await?;
+        Ok(fixture)
     }
 
-    /// Writes a file of a bot, and gives its version.
+    /// Writes a file of a bot, and returns its version.
     async fn put(
         &self,
         bot: &str,
@@ -152,7 +152,7 @@ impl Office {
         Ok(put.version_id)
     }
 
-    /// Sets the switch of a bot; without attributes it is off for good.
+    /// Sets the pause flag of a bot; without attributes it is paused until it is resumed.
     async fn pause(&self, bot: &str, attributes: &[Attribute]) -> anyhow::Result<()> {
         let mut put = self
             .dynamodb
@@ -175,7 +175,7 @@ impl Office {
     async fn refused(&self, input: Input) -> (String, String) {
         match self.pick(input).await {
             Ok(output) => panic!("it was picked: {output:?}"),
-            Err(error) => told(error),
+            Err(error) => summary(error),
         }
     }
 
@@ -223,19 +223,19 @@ fn at(time: &str) -> Option<Timestamp> {
 }
 
 /// An error's name and message, after what holds for all of them was checked.
-fn told(error: Error) -> (String, String) {
+fn summary(error: Error) -> (String, String) {
     let name = <&str>::from(&error).to_owned();
     let diagnostic = Diagnostic::from(error);
     assert_eq!(diagnostic.error_type, name);
     let message = diagnostic.error_message;
-    assert!(!message.is_empty(), "{name} says nothing");
+    assert!(!message.is_empty(), "{name} has no message");
     assert!(!message.contains(['\n', '\r']), "{name}: {message:?}");
     (name, message)
 }
 
 #[tokio::test]
 async fn a_scheduled_run_is_about_the_bots_own_date_of_its_time() {
-    let office = Office::new().await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
     for (i, (zone, time, date)) in [
         ("America/New_York", "2026-10-31T03:30:00Z", "2026-10-30"),
         ("America/New_York", "2026-10-31T04:00:00Z", "2026-10-31"),
@@ -267,24 +267,24 @@ async fn a_scheduled_run_is_about_the_bots_own_date_of_its_time() {
     {
         let bot = format!("bot-{i}");
         let files = BOT_TOML.replace("America/New_York", zone);
-        office.put(&bot, "bot.toml", files).await.unwrap();
-        office
+        fixture.put(&bot, "bot.toml", files).await.unwrap();
+        fixture
             .put(&bot, "calendar.toml", CALENDAR_TOML)
             .await
             .unwrap();
 
-        let output = office.pick(of_bot(&bot, scheduled(time))).await.unwrap();
+        let output = fixture.pick(of_bot(&bot, scheduled(time))).await.unwrap();
 
         assert_eq!(output.date.to_string(), date, "{zone} {time}");
         assert_eq!(output.post, format!("{bot}/{date}/1"));
-        let record = office.record(&output.post).await.unwrap().unwrap();
+        let record = fixture.record(&output.post).await.unwrap().unwrap();
         assert_eq!(record.execution, RUN);
     }
 }
 
 #[tokio::test]
 async fn a_slots_time_follows_the_clocks_of_the_bot() {
-    let office = Office::new().await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
     for (slot, time, slot_time) in [
         (1, "2026-10-30T11:50:00Z", "2026-10-30T12:00:00Z"),
         (1, "2026-10-31T11:50:00Z", "2026-10-31T12:00:00Z"),
@@ -296,7 +296,7 @@ async fn a_slots_time_follows_the_clocks_of_the_bot() {
         (3, "2027-03-14T07:20:00Z", "2027-03-14T07:30:00Z"),
         (1, "2027-03-13T12:50:00Z", "2027-03-13T13:00:00Z"),
         (1, "2027-03-14T11:50:00Z", "2027-03-14T12:00:00Z"),
-        // `bot.toml` does not have this slot, but somebody schedules it.
+        // `bot.toml` does not have this slot, but it has a schedule.
         (4, "2026-10-30T15:17:00Z", "2026-10-30T15:17:00Z"),
     ] {
         let days = CALENDAR_TOML.replace(
@@ -309,13 +309,13 @@ async fn a_slots_time_follows_the_clocks_of_the_bot() {
             "{ name = \"Haunted Refrigerator Night\" },",
             "{ name = \"F Day\" }, { name = \"G Day\" }, { name = \"H Day\" },",
         );
-        office.put(BOT, "calendar.toml", days).await.unwrap();
+        fixture.put(BOT, "calendar.toml", days).await.unwrap();
 
-        let output = office.pick(of_slot(slot, scheduled(time))).await.unwrap();
+        let output = fixture.pick(of_slot(slot, scheduled(time))).await.unwrap();
 
         assert_eq!(output.status, Status::Picked, "{time}: {output:?}");
         assert_eq!(output.slot_time, at(slot_time), "slot {slot} {time}");
-        let record = office.record(&output.post).await.unwrap().unwrap();
+        let record = fixture.record(&output.post).await.unwrap().unwrap();
         // 90 minutes by `late_after`.
         let not_after = at(slot_time).unwrap().as_second() + 90 * 60;
         assert_eq!(record.not_after, Some(not_after), "slot {slot} {time}");
@@ -323,16 +323,16 @@ async fn a_slots_time_follows_the_clocks_of_the_bot() {
 }
 
 #[tokio::test]
-async fn a_picked_day_comes_with_all_that_the_next_states_need_and_is_kept_in_the_claim() {
-    let office = Office::new().await.unwrap();
+async fn a_pick_contains_what_the_next_states_need_and_is_stored_in_the_claim() {
+    let fixture = Fixture::new().await.unwrap();
     // Not the newest version of a file but the one that was read counts.
-    let bot = office.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
-    let calendar = office
+    let bot = fixture.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
+    let calendar = fixture
         .put(BOT, "calendar.toml", CALENDAR_TOML)
         .await
         .unwrap();
 
-    let output = office
+    let output = fixture
         .pick(scheduled("2026-10-30T11:50:00Z"))
         .await
         .unwrap();
@@ -345,7 +345,7 @@ async fn a_picked_day_comes_with_all_that_the_next_states_need_and_is_kept_in_th
             calendar: calendar.clone()
         })
     );
-    let record = office
+    let record = fixture
         .record("spooky-days/2026-10-30/1")
         .await
         .unwrap()
@@ -396,8 +396,8 @@ async fn a_picked_day_comes_with_all_that_the_next_states_need_and_is_kept_in_th
 }
 
 #[tokio::test]
-async fn a_bot_whose_files_require_an_approval_or_are_silent_about_it_gets_that_in_its_claim() {
-    let office = Office::new().await.unwrap();
+async fn a_bot_whose_files_require_an_approval_or_do_not_mention_it_requires_it_in_its_claim() {
+    let fixture = Fixture::new().await.unwrap();
     for (i, policy) in [
         "policy = \"required\"\napprovers = [\"a@example.org\"]",
         "approvers = [\"a@example.org\"]",
@@ -407,94 +407,105 @@ async fn a_bot_whose_files_require_an_approval_or_are_silent_about_it_gets_that_
     {
         let bot = format!("bot-{i}");
         let files = BOT_TOML.replace("policy = \"off\"", policy);
-        office.put(&bot, "bot.toml", files).await.unwrap();
-        office
+        fixture.put(&bot, "bot.toml", files).await.unwrap();
+        fixture
             .put(&bot, "calendar.toml", CALENDAR_TOML)
             .await
             .unwrap();
-        let output = office
+        let output = fixture
             .pick(of_bot(&bot, ad_hoc("2026-10-30")))
             .await
             .unwrap();
         let approval = output.approval.unwrap();
         assert_eq!(approval.policy, Policy::Required);
         assert_eq!(approval.approvers, ["a@example.org"]);
-        let record = office.record(&output.post).await.unwrap().unwrap();
+        let record = fixture.record(&output.post).await.unwrap().unwrap();
         assert!(record.approval_required);
     }
 }
 
 #[tokio::test]
-async fn a_bucket_without_versions_gives_null_for_them() {
-    let mut office = Office::new().await.unwrap();
-    office.config.bot_files_bucket.push_str("-plain");
-    let bucket = &office.config.bot_files_bucket;
-    office
+async fn a_bucket_without_versions_results_in_null_versions() {
+    let mut fixture = Fixture::new().await.unwrap();
+    fixture.config.bot_files_bucket.push_str("-plain");
+    let bucket = &fixture.config.bot_files_bucket;
+    fixture
         .s3
         .create_bucket()
         .bucket(bucket)
         .send()
         .await
         .unwrap();
-    office.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
-    office
+    fixture.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
+    fixture
         .put(BOT, "calendar.toml", CALENDAR_TOML)
         .await
         .unwrap();
-    let output = office.pick(ad_hoc("2026-10-30")).await.unwrap();
+    let output = fixture.pick(ad_hoc("2026-10-30")).await.unwrap();
     let output = serde_json::to_value(output).unwrap();
     assert_eq!(output["files"], json!({"bot": null, "calendar": null}));
 }
 
 #[tokio::test]
 async fn an_ad_hoc_run_appears_at_once_and_is_never_late() {
-    let office = Office::new().await.unwrap();
-    let output = office.pick(of_slot(2, ad_hoc("2026-10-30"))).await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
+    let output = fixture
+        .pick(of_slot(2, ad_hoc("2026-10-30")))
+        .await
+        .unwrap();
     assert_eq!(output.post, "spooky-days/2026-10-30/2");
     assert_eq!(output.day.unwrap().name, "Haunted Refrigerator Night");
     assert_eq!(output.slot_time, Some(now()));
-    let record = office.record(&output.post).await.unwrap().unwrap();
+    let record = fixture.record(&output.post).await.unwrap().unwrap();
     assert_eq!(record.not_after, None);
 }
 
 #[tokio::test]
-async fn a_slot_with_nothing_to_post_is_claimed_and_says_why() {
-    let office = Office::new().await.unwrap();
-    for (date, slot, reason) in [
-        ("2026-05-03", 1, "no entry for 05-03"),
-        ("2026-10-29", 1, "no entry for 10-29 that is not sensitive"),
+async fn a_slot_with_nothing_to_post_is_claimed_with_the_reason() {
+    let fixture = Fixture::new().await.unwrap();
+    for (date, slot, why, reason) in [
+        ("2026-05-03", 1, "no-observance", "no entry for 05-03"),
+        (
+            "2026-10-29",
+            1,
+            "no-observance",
+            "no entry for 10-29 that is not sensitive",
+        ),
         (
             "2026-10-30",
             3,
+            "no-observance",
             "slot 3 of 2026-10-30: the date has 2 observances",
         ),
         (
             "2026-10-31",
             4_294_967_295,
+            "no-observance",
             "slot 4294967295 of 2026-10-31: the date has 1 observance",
         ),
-        ("2026-11-11", 1, "remembrance: Veterans Day"),
-        ("2026-12-24", 1, "blackout: the family is home"),
-        ("2026-12-25", 1, "skipped: one is enough"),
+        ("2026-11-11", 1, "remembrance", "remembrance: Veterans Day"),
+        ("2026-12-24", 1, "blackout", "blackout: the family is home"),
+        ("2026-12-25", 1, "override", "skipped: one is enough"),
     ] {
-        let output = office.pick(of_slot(slot, ad_hoc(date))).await.unwrap();
+        let output = fixture.pick(of_slot(slot, ad_hoc(date))).await.unwrap();
         assert_eq!(output.status, Status::Skipped, "{date}");
         assert_eq!(output.reason.as_deref(), Some(reason));
         assert_eq!(output.day, None);
         assert!(output.voice.is_none() && output.picture.is_none());
-        let record = office.record(&output.post).await.unwrap().unwrap();
+        let record = fixture.record(&output.post).await.unwrap().unwrap();
         assert_eq!(record.execution, RUN);
         assert_eq!(record.day["status"], "skipped");
         assert_eq!(record.day["reason"], reason);
+        assert_eq!(record.day["skipReason"], why);
     }
 }
 
 #[tokio::test]
-async fn a_bot_that_is_switched_off_skips_and_says_where_it_is_switched_on() {
-    let office = Office::new().await.unwrap();
+async fn a_disabled_bot_skips_and_names_the_setting() {
+    let fixture = Fixture::new().await.unwrap();
     let off = BOT_TOML.replace("slots =", "enabled = false\nslots =");
-    office.put(BOT, "bot.toml", &off).await.unwrap();
-    let output = office.pick(ad_hoc("2026-10-30")).await.unwrap();
+    fixture.put(BOT, "bot.toml", &off).await.unwrap();
+    let output = fixture.pick(ad_hoc("2026-10-30")).await.unwrap();
     assert_eq!(output.status, Status::Skipped);
     let reason = output.reason.unwrap();
     assert_eq!(reason, "disabled: `enabled` is false in bot.toml");
@@ -502,7 +513,7 @@ async fn a_bot_that_is_switched_off_skips_and_says_where_it_is_switched_on() {
 
 #[tokio::test]
 async fn a_paused_bot_skips_until_its_pause_is_over() {
-    let office = Office::new().await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
     let number = |n: i64| AttributeValue::N(n.to_string());
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let second = now().as_second();
@@ -518,7 +529,7 @@ async fn a_paused_bot_skips_until_its_pause_is_over() {
             ],
             Some("paused: moving"),
         ),
-        // What cannot be read must not start a bot that somebody stopped.
+        // A flag that cannot be read must not start a paused bot.
         (&[("pausedUntil", text("soon"))], Some("paused")),
         (&[("pausedUntil", number(second))], None),
         (
@@ -529,9 +540,9 @@ async fn a_paused_bot_skips_until_its_pause_is_over() {
             None,
         ),
     ];
-    for (i, (switch, reason)) in rows.into_iter().enumerate() {
-        office.pause(BOT, switch).await.unwrap();
-        let output = office
+    for (i, (flag, reason)) in rows.into_iter().enumerate() {
+        fixture.pause(BOT, flag).await.unwrap();
+        let output = fixture
             .pick(ad_hoc(&format!("{}-10-30", 2026 + i)))
             .await
             .unwrap();
@@ -546,20 +557,20 @@ async fn a_paused_bot_skips_until_its_pause_is_over() {
 }
 
 #[tokio::test]
-async fn the_pause_of_another_bot_is_none_of_this_one() {
-    let office = Office::new().await.unwrap();
-    office.pause("spooky-days-2", &[]).await.unwrap();
-    office.pause("spooky", &[]).await.unwrap();
-    let output = office.pick(ad_hoc("2026-10-30")).await.unwrap();
+async fn the_pause_of_another_bot_does_not_stop_this_one() {
+    let fixture = Fixture::new().await.unwrap();
+    fixture.pause("spooky-days-2", &[]).await.unwrap();
+    fixture.pause("spooky", &[]).await.unwrap();
+    let output = fixture.pick(ad_hoc("2026-10-30")).await.unwrap();
     assert_eq!(output.status, Status::Picked);
 }
 
 #[tokio::test]
-async fn whoever_enters_again_gets_the_same_whatever_has_changed_by_then() {
-    let office = Office::new().await.unwrap();
+async fn entering_again_returns_the_same_pick_whatever_has_changed_since() {
+    let fixture = Fixture::new().await.unwrap();
     let input = scheduled("2026-10-30T11:50:00Z");
-    let first = office.pick(input.clone()).await.unwrap();
-    let skipped = office
+    let first = fixture.pick(input.clone()).await.unwrap();
+    let skipped = fixture
         .pick(scheduled("2026-11-11T12:50:00Z"))
         .await
         .unwrap();
@@ -567,32 +578,32 @@ async fn whoever_enters_again_gets_the_same_whatever_has_changed_by_then() {
     let changed = CALENDAR_TOML
         .replace("National Candy Corn Day", "Another Day")
         .replace("[remembrance]\n11-11 = \"Veterans Day\"", "");
-    office.put(BOT, "calendar.toml", changed).await.unwrap();
-    assert_eq!(office.pick(input.clone()).await.unwrap(), first);
+    fixture.put(BOT, "calendar.toml", changed).await.unwrap();
+    assert_eq!(fixture.pick(input.clone()).await.unwrap(), first);
     assert_eq!(
-        office
+        fixture
             .pick(scheduled("2026-11-11T12:50:00Z"))
             .await
             .unwrap(),
         skipped
     );
 
-    office.put(BOT, "calendar.toml", "[[broken").await.unwrap();
-    office.pause(BOT, &[]).await.unwrap();
-    assert_eq!(office.pick(input).await.unwrap(), first);
+    fixture.put(BOT, "calendar.toml", "[[broken").await.unwrap();
+    fixture.pause(BOT, &[]).await.unwrap();
+    assert_eq!(fixture.pick(input).await.unwrap(), first);
     // The slot's time is of the first entry as well.
-    let ad_hoc = office.pick(ad_hoc("2026-10-30")).await.unwrap();
+    let ad_hoc = fixture.pick(ad_hoc("2026-10-30")).await.unwrap();
     assert_eq!(ad_hoc.slot_time, first.slot_time);
 }
 
 #[tokio::test]
-async fn a_second_execution_is_a_duplicate_and_told_who_holds_the_slot() {
-    let office = Office::new().await.unwrap();
+async fn a_second_execution_is_a_duplicate_and_learns_who_holds_the_slot() {
+    let fixture = Fixture::new().await.unwrap();
     for input in [scheduled("2026-10-30T11:50:00Z"), ad_hoc("2026-11-11")] {
-        let first = office.pick(input.clone()).await.unwrap();
-        let before = office.record(&first.post).await.unwrap().unwrap();
+        let first = fixture.pick(input.clone()).await.unwrap();
+        let before = fixture.record(&first.post).await.unwrap().unwrap();
 
-        let second = office
+        let second = fixture
             .pick(Input {
                 execution: OTHER_RUN.to_owned(),
                 ..input
@@ -612,7 +623,7 @@ async fn a_second_execution_is_a_duplicate_and_told_who_holds_the_slot() {
                 "heldBy": RUN,
             })
         );
-        let after = office.record(&first.post).await.unwrap().unwrap();
+        let after = fixture.record(&first.post).await.unwrap().unwrap();
         assert_eq!(
             serde_json::to_value(after).unwrap(),
             serde_json::to_value(before).unwrap()
@@ -621,55 +632,55 @@ async fn a_second_execution_is_a_duplicate_and_told_who_holds_the_slot() {
 }
 
 #[tokio::test]
-async fn who_was_given_the_slot_picks_afresh_once_and_meanwhile_another_is_a_duplicate() {
-    let office = Office::new().await.unwrap();
+async fn an_execution_that_took_the_slot_over_picks_again_once_and_another_is_a_duplicate() {
+    let fixture = Fixture::new().await.unwrap();
     let input = scheduled("2026-10-30T11:50:00Z");
-    let first = office.pick(input).await.unwrap();
+    let first = fixture.pick(input).await.unwrap();
     let post = first.post.parse().unwrap();
-    let old = office.record(&first.post).await.unwrap().unwrap();
+    let old = fixture.record(&first.post).await.unwrap().unwrap();
     let operator = Operator {
         by: "Ada".to_owned(),
         reason: None,
     };
-    let table = &office.clients.table;
+    let table = &fixture.clients.table;
     let taken = table.take_over(&post, &old, &[], OTHER_RUN, &operator, now());
     assert!(matches!(taken.await.unwrap(), SlotChange::Made));
     let changed = CALENDAR_TOML.replace("National Candy Corn Day", "Another Day");
-    office.put(BOT, "calendar.toml", changed).await.unwrap();
+    fixture.put(BOT, "calendar.toml", changed).await.unwrap();
 
-    let late = office.pick(ad_hoc("2026-10-30")).await.unwrap();
+    let late = fixture.pick(ad_hoc("2026-10-30")).await.unwrap();
     assert_eq!(late.status, Status::Duplicate);
     assert_eq!(late.held_by.as_deref(), Some(OTHER_RUN));
     let new = Input {
         execution: OTHER_RUN.to_owned(),
         ..ad_hoc("2026-10-30")
     };
-    let picked = office.pick(new.clone()).await.unwrap();
+    let picked = fixture.pick(new.clone()).await.unwrap();
     assert_eq!(picked.status, Status::Picked);
     assert_eq!(picked.day.as_ref().unwrap().name, "Another Day");
-    let record = office.record(&first.post).await.unwrap().unwrap();
+    let record = fixture.record(&first.post).await.unwrap().unwrap();
     assert_eq!(record.not_after, None);
     assert!(!record.approval_required);
-    office
+    fixture
         .put(BOT, "calendar.toml", CALENDAR_TOML)
         .await
         .unwrap();
-    assert_eq!(office.pick(new).await.unwrap(), picked);
+    assert_eq!(fixture.pick(new).await.unwrap(), picked);
 }
 
 #[tokio::test]
-async fn what_an_operator_has_set_for_a_slot_counts_before_the_calendar() {
-    let office = Office::new().await.unwrap();
+async fn the_override_of_an_operator_counts_before_the_calendar() {
+    let fixture = Fixture::new().await.unwrap();
     let operator = Operator {
         by: "Ada".to_owned(),
         reason: Some("to see".to_owned()),
     };
-    let table = &office.clients.table;
+    let table = &fixture.clients.table;
     let name = |name: &str| OverrideItem {
         name: Some(name.to_owned()),
         ..OverrideItem::default()
     };
-    for (post, over, told) in [
+    for (post, over, expected) in [
         (
             "2026-10-31/1",
             name("National Bat Day"),
@@ -718,25 +729,25 @@ async fn what_an_operator_has_set_for_a_slot_counts_before_the_calendar() {
         let set = table.override_slot(&id, &over, &operator, now()).await;
         assert!(matches!(set.unwrap(), SlotChange::Made), "{post}");
         let date = post.split('/').nth(1).unwrap();
-        let picked = office.pick(ad_hoc(date)).await.unwrap();
-        match told {
+        let picked = fixture.pick(ad_hoc(date)).await.unwrap();
+        match expected {
             Ok(name) => assert_eq!(picked.day.as_ref().unwrap().name, name, "{post}"),
             Err(reason) => assert_eq!(picked.reason.as_deref(), Some(reason), "{post}"),
         }
-        // Whoever enters again gets the same.
-        assert_eq!(office.pick(ad_hoc(date)).await.unwrap(), picked);
+        // Entering again returns the same.
+        assert_eq!(fixture.pick(ad_hoc(date)).await.unwrap(), picked);
     }
     let second = of_slot(2, ad_hoc("2026-10-30"));
-    let picked = office.pick(second).await.unwrap();
+    let picked = fixture.pick(second).await.unwrap();
     assert_eq!(picked.day.unwrap().name, "National Candy Corn Day");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_executions_at_once_one_holds_the_slot() {
-    let office = Office::new().await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
     let mut runs = JoinSet::new();
     for i in 0..24 {
-        let (clients, config) = (office.clients.clone(), office.config.clone());
+        let (clients, config) = (fixture.clients.clone(), fixture.config.clone());
         // Each execution enters twice, as a retry would.
         let input = Input {
             execution: format!("{RUN}-{}", i / 2),
@@ -748,7 +759,7 @@ async fn of_many_executions_at_once_one_holds_the_slot() {
         });
     }
     let runs = runs.join_all().await;
-    let record = office
+    let record = fixture
         .record("spooky-days/2026-10-30/1")
         .await
         .unwrap()
@@ -762,12 +773,12 @@ async fn of_many_executions_at_once_one_holds_the_slot() {
             assert_eq!(output.held_by.as_ref(), Some(&record.execution));
         }
     }
-    assert_eq!(office.items().await.unwrap(), 1);
+    assert_eq!(fixture.items().await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn an_invalid_input_is_rejected_with_what_to_fix_and_claims_nothing() {
-    let office = Office::new().await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
     let time = "2026-10-30T11:50:00Z";
     let long = "b".repeat(65);
     let bot = |bot: &str| json!({"bot": bot, "slot": 1, "scheduledTime": time});
@@ -797,27 +808,27 @@ async fn an_invalid_input_is_rejected_with_what_to_fix_and_claims_nothing() {
     ] {
         payload["execution"] = RUN.into();
         let (name, error) = match read::<Input, Error>(payload.clone()) {
-            Ok(input) => office.refused(input).await,
-            Err(error) => told(error),
+            Ok(input) => fixture.refused(input).await,
+            Err(error) => summary(error),
         };
         assert_eq!(name, "InvalidInput", "{payload}: {error}");
         assert!(error.contains(message), "{payload}: {error}");
     }
-    assert_eq!(office.items().await.unwrap(), 0);
+    assert_eq!(fixture.items().await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn a_prepared_run_is_for_its_date_and_appears_at_the_time_of_its_slot() {
-    let office = Office::new().await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
     let input =
         json!({"execution": RUN, "bot": BOT, "slot": 1, "date": "2026-10-30", "at": "slot"});
-    let output = office
+    let output = fixture
         .pick(read::<Input, Error>(input).unwrap())
         .await
         .unwrap();
     assert_eq!(output.slot_time, at("2026-10-30T12:00:00Z"));
-    let record = office.record(&output.post).await.unwrap().unwrap();
-    let scheduled = office
+    let record = fixture.record(&output.post).await.unwrap().unwrap();
+    let scheduled = fixture
         .pick(scheduled("2026-10-30T11:50:00Z"))
         .await
         .unwrap();
@@ -830,10 +841,10 @@ async fn a_prepared_run_is_for_its_date_and_appears_at_the_time_of_its_slot() {
 
 #[tokio::test]
 async fn a_start_with_a_lead_is_for_the_date_of_its_slot() {
-    let office = Office::new().await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
     // 23:50 in New York on the day before.
     let input = json!({"execution": RUN, "bot": BOT, "slot": 1, "scheduledTime": "2026-10-30T03:50:00Z", "lead": "8h 10m"});
-    let output = office
+    let output = fixture
         .pick(read::<Input, Error>(input).unwrap())
         .await
         .unwrap();
@@ -843,13 +854,13 @@ async fn a_start_with_a_lead_is_for_the_date_of_its_slot() {
 
 #[tokio::test]
 async fn a_broken_file_of_the_bot_names_file_line_and_fix_and_claims_nothing() {
-    let office = Office::new().await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
     let mars = BOT_TOML.replace("America/New_York", "America/New_Yrok");
     let two = BOT_TOML
         .replace("policy = \"off\"", "policy = \"of\"")
         .replace("90m", "soon");
     let bad_day = CALENDAR_TOML.replace("10-31 =", "10-32 =");
-    for (file, text, says) in [
+    for (file, text, expected) in [
         (
             "bot.toml",
             mars.as_str(),
@@ -883,37 +894,40 @@ async fn a_broken_file_of_the_bot_names_file_line_and_fix_and_claims_nothing() {
             vec!["calendar.toml:1:", "fix the line"],
         ),
     ] {
-        office.put(BOT, file, text).await.unwrap();
-        let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
+        fixture.put(BOT, file, text).await.unwrap();
+        let (name, message) = fixture.refused(ad_hoc("2026-10-30")).await;
         assert_eq!(name, "BotFilesInvalid", "{file}: {message}");
-        for says in says {
-            assert!(message.contains(says), "{file} lacks {says:?}: {message}");
+        for expected in expected {
+            assert!(
+                message.contains(expected),
+                "{file} lacks {expected:?}: {message}"
+            );
         }
-        office.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
-        office
+        fixture.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
+        fixture
             .put(BOT, "calendar.toml", CALENDAR_TOML)
             .await
             .unwrap();
     }
     for file in ["bot.toml", "calendar.toml"] {
-        office.put(BOT, file, b"\xff\xfe# UTF-16").await.unwrap();
-        let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
+        fixture.put(BOT, file, b"\xff\xfe# UTF-16").await.unwrap();
+        let (name, message) = fixture.refused(ad_hoc("2026-10-30")).await;
         assert_eq!(name, "BotFilesInvalid", "{file}: {message}");
         assert!(
             message.contains(&format!("{BOT}/{file} is not UTF-8"))
                 && message.contains("save it as UTF-8"),
             "{message}"
         );
-        office.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
+        fixture.put(BOT, "bot.toml", BOT_TOML).await.unwrap();
     }
-    assert_eq!(office.items().await.unwrap(), 0);
+    assert_eq!(fixture.items().await.unwrap(), 0);
 }
 
 #[tokio::test]
-async fn a_bot_without_a_calendar_is_told_which_file_is_missing() {
-    let office = Office::new().await.unwrap();
-    office.put("new-bot", "bot.toml", BOT_TOML).await.unwrap();
-    let (name, message) = office
+async fn a_bot_without_a_calendar_fails_with_the_name_of_the_missing_file() {
+    let fixture = Fixture::new().await.unwrap();
+    fixture.put("new-bot", "bot.toml", BOT_TOML).await.unwrap();
+    let (name, message) = fixture
         .refused(of_bot("new-bot", ad_hoc("2026-10-30")))
         .await;
     assert_eq!(name, "InvalidInput", "{message}");
@@ -924,11 +938,11 @@ async fn a_bot_without_a_calendar_is_told_which_file_is_missing() {
 }
 
 #[tokio::test]
-async fn a_table_or_bucket_that_is_not_there_is_named() {
-    let mut office = Office::new().await.unwrap();
-    let right = office.config.clone();
-    office.config.bot_files_bucket = "no-such-bucket-of-ours".to_owned();
-    let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
+async fn a_missing_table_or_bucket_is_named() {
+    let mut fixture = Fixture::new().await.unwrap();
+    let right = fixture.config.clone();
+    fixture.config.bot_files_bucket = "no-such-bucket-of-ours".to_owned();
+    let (name, message) = fixture.refused(ad_hoc("2026-10-30")).await;
     assert_eq!(name, "Unexpected", "{message}");
     assert!(
         message.contains("NoSuchBucket") && message.contains("no-such-bucket-of-ours"),
@@ -938,27 +952,27 @@ async fn a_table_or_bucket_that_is_not_there_is_named() {
         table_name: "no-such-table".to_owned(),
         ..right.clone()
     };
-    office.clients = Clients::new(&office.aws, &config);
-    office.config = right;
-    let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
+    fixture.clients = Clients::new(&fixture.aws, &config);
+    fixture.config = right;
+    let (name, message) = fixture.refused(ad_hoc("2026-10-30")).await;
     assert_eq!(name, "Unexpected", "{message}");
     assert!(message.contains("ResourceNotFoundException"), "{message}");
 }
 
 #[tokio::test]
 async fn a_claim_that_this_version_does_not_understand_is_not_overwritten() {
-    let office = Office::new().await.unwrap();
-    office
+    let fixture = Fixture::new().await.unwrap();
+    fixture
         .dynamodb
         .put_item()
-        .table_name(&office.config.table_name)
+        .table_name(&fixture.config.table_name)
         .item("pk", AttributeValue::S(format!("{BOT}#2026-10-30")))
         .item("sk", AttributeValue::S("slot#1".to_owned()))
         .item("execution", AttributeValue::S(RUN.to_owned()))
         .send()
         .await
         .unwrap();
-    let (name, message) = office.refused(ad_hoc("2026-10-30")).await;
+    let (name, message) = fixture.refused(ad_hoc("2026-10-30")).await;
     assert_eq!(name, "Unexpected", "{message}");
     assert!(
         message.contains("spooky-days#2026-10-30 slot#1 cannot be read"),
@@ -967,21 +981,21 @@ async fn a_claim_that_this_version_does_not_understand_is_not_overwritten() {
 }
 
 #[tokio::test]
-async fn aws_that_answers_5xx_or_refuses_the_connection_is_unavailable() {
-    let office = Office::new().await.unwrap();
-    for aws in endpoints::unavailable(&office.aws).await {
-        let elsewhere = Clients::new(&aws, &office.config);
+async fn a_5xx_of_aws_or_a_refused_connection_is_unavailable() {
+    let fixture = Fixture::new().await.unwrap();
+    for aws in endpoints::unavailable(&fixture.aws).await {
+        let elsewhere = Clients::new(&aws, &fixture.config);
         let no_s3 = Clients {
-            table: office.clients.table.clone(),
+            table: fixture.clients.table.clone(),
             ..elsewhere.clone()
         };
         let no_table = Clients {
-            s3: office.s3.clone(),
+            s3: fixture.s3.clone(),
             ..elsewhere
         };
         for (clients, service) in [(no_s3, "S3"), (no_table, "DynamoDB")] {
-            let picked = pick_day(&clients, &office.config, now(), ad_hoc("2026-10-30")).await;
-            let (name, message) = told(picked.unwrap_err());
+            let picked = pick_day(&clients, &fixture.config, now(), ad_hoc("2026-10-30")).await;
+            let (name, message) = summary(picked.unwrap_err());
             assert_eq!(name, "ServiceUnavailable", "{message}");
             assert!(message.contains(service), "{message}");
         }
@@ -989,7 +1003,7 @@ async fn aws_that_answers_5xx_or_refuses_the_connection_is_unavailable() {
 }
 
 #[test]
-fn an_input_may_have_fields_that_this_version_does_not_know() {
+fn unknown_fields_of_an_input_are_ignored() {
     let input = read::<Input, Error>(json!({
         "execution": RUN, "bot": BOT, "slot": 1, "date": "2026-10-30", "mood": "spooky",
         "scheduledTime": Value::Null,
@@ -1038,30 +1052,30 @@ fn dry_run(date: &str) -> Input {
 
 #[tokio::test]
 async fn a_dry_run_picks_what_a_real_one_would_and_claims_nothing_of_the_slot() {
-    let office = Office::new().await.unwrap();
-    let dry = office.pick(dry_run("2026-10-30")).await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
+    let dry = fixture.pick(dry_run("2026-10-30")).await.unwrap();
     assert_eq!(dry.post, "spooky-days/2026-10-30/1/dry-run-second");
     assert_eq!(dry.status, Status::Picked);
     assert_eq!(
         (dry.slot_time, dry.would_skip.as_deref()),
         (Some(now()), None)
     );
-    let record = office.record(&dry.post).await.unwrap().unwrap();
+    let record = fixture.record(&dry.post).await.unwrap().unwrap();
     assert_eq!(record.expires_at, Some(7 * 24 * 60 * 60));
     assert_eq!(record.execution, OTHER_RUN);
     // Entered again it is the same, and the slot is free for the real run.
-    assert_eq!(office.pick(dry_run("2026-10-30")).await.unwrap(), dry);
-    let real = office
+    assert_eq!(fixture.pick(dry_run("2026-10-30")).await.unwrap(), dry);
+    let real = fixture
         .pick(scheduled("2026-10-30T11:50:00Z"))
         .await
         .unwrap();
     assert_eq!((real.status, &real.day), (Status::Picked, &dry.day));
-    // A dry run of a slot that is held says so, and goes on.
+    // A dry run of a slot that is held reports it, and continues.
     let beside = Input {
         execution: "arn:aws:states:us-east-1:1:execution:daily-post:third".to_owned(),
         ..dry_run("2026-10-30")
     };
-    let beside = office.pick(beside).await.unwrap();
+    let beside = fixture.pick(beside).await.unwrap();
     assert_eq!(beside.status, Status::Picked);
     let why = format!("spooky-days/2026-10-30/1 is held by {RUN}");
     assert_eq!(beside.would_skip, Some(why));
@@ -1069,33 +1083,33 @@ async fn a_dry_run_picks_what_a_real_one_would_and_claims_nothing_of_the_slot() 
 
 #[tokio::test]
 async fn a_scheduled_dry_run_does_not_wait_for_its_slot_and_knows_when_it_would_be_too_late() {
-    let office = Office::new().await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
     let input = dry(scheduled("2026-10-30T11:50:00Z"));
-    let dry = office.pick(input).await.unwrap();
+    let dry = fixture.pick(input).await.unwrap();
     assert_eq!(dry.slot_time, Some(now()));
-    let record = office.record(&dry.post).await.unwrap().unwrap();
+    let record = fixture.record(&dry.post).await.unwrap().unwrap();
     let late: Timestamp = "2026-10-30T13:30:00Z".parse().unwrap();
     assert_eq!(record.not_after, Some(late.as_second()));
 }
 
 #[tokio::test]
-async fn a_pause_does_not_stop_a_dry_run_and_a_day_without_a_post_does() {
-    let office = Office::new().await.unwrap();
+async fn a_pause_does_not_stop_a_dry_run_and_a_date_without_an_observance_does() {
+    let fixture = Fixture::new().await.unwrap();
     let reason = AttributeValue::S("a bad joke".to_owned());
-    office.pause(BOT, &[("reason", reason)]).await.unwrap();
-    let dry = office.pick(dry_run("2026-10-30")).await.unwrap();
+    fixture.pause(BOT, &[("reason", reason)]).await.unwrap();
+    let dry = fixture.pick(dry_run("2026-10-30")).await.unwrap();
     assert_eq!(dry.status, Status::Picked);
     assert_eq!(dry.would_skip.as_deref(), Some("paused: a bad joke"));
-    for (date, says) in [
+    for (date, expected) in [
         ("2026-12-24", "the family is home"),
         ("2026-11-11", "Veterans Day"),
         ("2026-10-01", "10-01"),
     ] {
-        let dry = office.pick(dry_run(date)).await.unwrap();
+        let dry = fixture.pick(dry_run(date)).await.unwrap();
         assert_eq!(dry.status, Status::Skipped, "{date}");
-        assert!(dry.reason.unwrap().contains(says), "{date}");
+        assert!(dry.reason.unwrap().contains(expected), "{date}");
         assert!(
-            office
+            fixture
                 .record(&format!("{BOT}/{date}/1"))
                 .await
                 .unwrap()
@@ -1105,11 +1119,11 @@ async fn a_pause_does_not_stop_a_dry_run_and_a_day_without_a_post_does() {
 }
 
 #[test]
-fn what_is_not_clearly_a_dry_run_or_none_is_refused() {
+fn a_value_of_dry_run_that_is_not_a_boolean_is_refused() {
     for value in [json!("true"), json!(1), json!({})] {
         let payload =
             json!({"execution": RUN, "bot": BOT, "slot": 1, "date": "2026-10-30", "dryRun": value});
-        let (name, message) = told(read::<Input, _>(payload).unwrap_err());
+        let (name, message) = summary(read::<Input, _>(payload).unwrap_err());
         assert_eq!(name, "InvalidInput", "{message}");
     }
 }
