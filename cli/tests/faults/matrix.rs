@@ -258,7 +258,7 @@ impl Worker<'_> {
         let about = mails.iter().filter(|mail| mail.body_text.contains(&name));
         about
             .filter_map(|mail| {
-                let (_, rest) = mail.body_text.split_once("This is the notice \"")?;
+                let (_, rest) = mail.body_text.split_once("This is a \"")?;
                 Some(rest.split('"').next()?.to_owned())
             })
             .collect()
@@ -653,7 +653,7 @@ fn is_write(line: &str) -> bool {
 }
 
 /// The errors of the runbook that no cell ends with, and where they are fixed as it says.
-const ELSEWHERE: [(&str, &str); 15] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     (
         "CaptionRejected",
         "build-prompt: the files and `spooky override` are checked before",
@@ -679,9 +679,16 @@ const ELSEWHERE: [(&str, &str); 15] = [
     ),
     ("InvalidInput", "cli/tests/machine/runbook.rs"),
     ("States.Timeout", "AWS's own, for Sandbox.Timedout"),
+    ("Incomplete", "watchdog: no run ends with it"),
     (
-        "Lambda.…",
+        "Lambda.ResourceNotFoundException",
         "cli/tests/machine/operate.rs: a function that is not there",
+    ),
+    ("Lambda.…", "AWS's own, as Lambda.Unknown"),
+    ("Runtime.…", "AWS's own, as Runtime.ExitError"),
+    (
+        "DynamoDb.ConditionalCheckFailedException",
+        "it is caught: cli/tests/machine/approval.rs",
     ),
     (
         "DynamoDb.…",

@@ -75,7 +75,7 @@ async fn a_failed_run_mails_one_notice_whose_command_fixes_it_and_late_events_ma
     let notices = fixture.notices(2).await;
     let tweet = &fixture.x.tweets()[0].id;
     let text = &notices[1].body_text;
-    assert!(text.contains(&format!("{POST} is posted.")), "{text}");
+    assert!(text.contains(&format!("{POST} was posted.")), "{text}");
     assert!(
         text.contains(&format!("https://x.com/i/status/{tweet}\n")),
         "{text}"
@@ -121,7 +121,7 @@ async fn a_duplicate_that_fails_leaves_the_post_alone_and_says_so() {
     assert_eq!(notices.len(), 2, "{notices:?}");
     assert_eq!(
         notices[1].subject,
-        format!("A second execution for {POST} failed; the slot is not touched")
+        format!("A second execution for {POST} failed; the slot is unaffected")
     );
     assert_eq!(commands(&notices[1]), [format!("show {POST}")]);
     let printed = cli.types(commands(&notices[1])[0], &[], &[]).await;
@@ -140,7 +140,7 @@ async fn the_commands_of_an_unconfirmed_post_end_it_with_one_tweet() {
     let notices = fixture.notices(1).await;
     assert_eq!(notices.len(), 1, "{notices:?}");
     let text = &notices[0].body_text;
-    assert!(text.contains("nobody knows whether it is on X"), "{text}");
+    assert!(text.contains("it may or may not be on X"), "{text}");
     let tweet = fixture.x.tweets()[0].id.clone();
     let [attach, redrive, again] = commands(&notices[0])[..] else {
         panic!("{text}");

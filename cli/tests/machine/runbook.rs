@@ -21,7 +21,7 @@ impl Fixture {
     /// The notice of this number, which is of this kind.
     async fn told(&self, number: usize, kind: &str) -> Mail {
         let mail = self.notices(number).await.remove(number - 1);
-        let footer = format!("This is the notice \"{kind}\" of docs/runbook.md.");
+        let footer = format!("This is a \"{kind}\" notification. See docs/runbook.md#{kind}.");
         assert!(mail.body_text.contains(&footer), "{}", mail.body_text);
         mail
     }
@@ -136,8 +136,8 @@ async fn a_start_that_was_wrong_is_made_good_by_the_command_of_its_notice() {
     assert!(printed.contains("posted"), "{printed}");
 
     // None at all.
-    let due = Timestamp::now();
-    let notice = notifications::not_started(&post("2026-10-28", 1), due);
+    let due = Timestamp::now().to_zoned_datetime(TimeZone::UTC);
+    let notice = notifications::not_started(&post("2026-10-28", 1), &due);
     let runs = notice.todo.iter().find_map(|step| step.with.as_deref());
     let run = runs.and_then(|run| run.strip_prefix("spooky ")).unwrap();
     let printed = cli.types(run, &[], &[]).await.ok();
@@ -264,7 +264,7 @@ async fn what_an_operator_stopped_resumes_by_the_command_of_its_notice() {
     let stop = stop.execution_arn(&waiting.execution);
     stop.send().await.unwrap();
     let mail = fixture.told(1, "failed").await;
-    assert!(mail.subject.contains("somebody stopped it"), "{mail:?}");
+    assert!(mail.subject.contains("it was stopped"), "{mail:?}");
     let [redrive, ..] = commands(&mail)[..] else {
         panic!("{}", mail.body_text);
     };

@@ -119,6 +119,9 @@ pub struct Entry {
 }
 
 impl ErrorName {
+    /// Every name of the catalog.
+    pub const ALL: &[ErrorName] = <ErrorName as strum::VariantArray>::VARIANTS;
+
     /// The name as Step Functions has it; a family of platform errors ends in `…`.
     pub fn name(self) -> &'static str {
         self.into()
@@ -491,7 +494,7 @@ mod tests {
 
     #[test]
     fn a_name_of_step_functions_leads_to_its_entry_or_to_its_family() {
-        for name in ErrorName::VARIANTS {
+        for name in ErrorName::ALL {
             assert_eq!(ErrorName::of(name.name()), Some(*name));
         }
         for (error, name) in [
@@ -508,7 +511,7 @@ mod tests {
 
     #[test]
     fn explanations_are_clauses_and_fixes_are_imperatives() {
-        for name in ErrorName::VARIANTS {
+        for name in ErrorName::ALL {
             let states = TaskState::VARIANTS.iter().copied().map(Some);
             for state in states.chain([None]) {
                 let explanation = name.explanation_in(state);

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod audit_event;
+pub mod commands;
 pub mod errors;
 mod execution_input;
 mod outcome;
@@ -17,5 +18,5 @@ pub use execution_input::{
 pub use outcome::Outcome;
 pub use post_id::{DRY_RUN_KEPT, InvalidPostId, PostId, is_bot_name};
 pub use rejection::Rejection;
-pub use remedy::Remedy;
+pub use remedy::{FailedRun, Remedy, Step};
 pub use skip_reason::SkipReason;

@@ -73,8 +73,8 @@ impl Sweep<'_> {
             self.table().mark_event(&event, self.now).await?;
             return Ok(());
         }
-        let notice = notifications::digest(&bot.name, today, findings);
-        self.tell(bot, &event, &notice).await
+        let notification = notifications::digest(&bot.name, today, findings);
+        self.notify(bot, &event, &notification).await
     }
 
     /// The posts of the last 14 days without an outcome: claimed ones, and slots that were due.

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use lambda_function::aws_error;
 use lambda_function::env;
 use lambda_function::telemetry::{Metrics, Unit};
-use notifications::{Audience, Notice, Teller, Told, read_bot};
+use notifications::{Delivery, Notification, Notifier, Recipients, read_bot};
 use post::is_bot_name;
 use posts_table::Table;
 use probes::{Check, ProbedBot, Probes};
@@ -97,7 +97,7 @@ pub async fn watchdog(
         sweep.reservations(bot).await?;
         sweep.digest(bot).await;
     }
-    let pending = clients.teller(config).send_pending(now).await?;
+    let pending = clients.notifier(config).send_pending(now).await?;
     sweep.done.told += pending.sent;
     sweep.failures.extend(pending.failures);
     let undelivered = clients.decision.table.pending_notifications().await?.len();
@@ -186,14 +186,19 @@ impl Sweep<'_> {
         self.failures.push(format!("{what}: {why}"));
     }
 
-    /// Notifies the bot's recipients of an event, unless they were notified before.
-    async fn tell(&mut self, bot: &Folder, event: &str, notice: &Notice) -> anyhow::Result<()> {
-        let teller = self.clients.teller(self.config);
-        let told = teller.tell(&bot.audience, event, notice, self.now).await?;
-        match told {
-            Told::Now => self.done.told += 1,
-            Told::Later(why) => self.failures.push(why),
-            Told::Before | Told::Unwanted => {}
+    /// Notifies the recipients of a bot of an event, unless an earlier call did.
+    async fn notify(
+        &mut self,
+        bot: &Folder,
+        event: &str,
+        notification: &Notification,
+    ) -> anyhow::Result<()> {
+        let notifier = self.clients.notifier(self.config);
+        let notify = notifier.notify(&bot.recipients, event, notification, self.now);
+        match notify.await? {
+            Delivery::Sent => self.done.told += 1,
+            Delivery::Pending(why) => self.failures.push(why),
+            Delivery::TakenBefore | Delivery::Unwanted => {}
         }
         Ok(())
     }
@@ -205,20 +210,20 @@ struct Folder {
     /// Its `bot.toml`, or why it cannot be read.
     bot: Result<Bot, String>,
     /// Who receives its notifications.
-    audience: Audience,
+    recipients: Recipients,
 }
 
 impl Folder {
     async fn read(clients: &Clients, config: &Config, name: String) -> Folder {
         let bot = read_bot(&clients.s3, &config.bot_files_bucket, &name).await;
-        let audience = match &bot {
-            Ok(bot) => Audience::of(bot),
-            Err(why) => Audience::instead(&config.alert_to, why),
+        let recipients = match &bot {
+            Ok(bot) => Recipients::of(bot),
+            Err(why) => Recipients::fallback(&config.alert_to, why),
         };
         Folder {
             name,
             bot,
-            audience,
+            recipients,
         }
     }
 }
@@ -299,8 +304,8 @@ impl Clients {
         }
     }
 
-    fn teller(&self, config: &Config) -> Teller {
-        Teller {
+    fn notifier(&self, config: &Config) -> Notifier {
+        Notifier {
             table: self.decision.table.clone(),
             ses: self.ses.clone(),
             from: config.mail_from.clone(),

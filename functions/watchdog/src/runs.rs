@@ -3,7 +3,7 @@
 use anyhow::{Context, anyhow};
 use aws_sdk_sfn::{error::SdkError, types::ExecutionStatus};
 use bot_files::{Bot, Start};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use lambda_function::aws_error;
 use notifications::Failed;
 use post::{AuditEvent, PostId};
@@ -71,8 +71,10 @@ impl Sweep<'_> {
             (SlotState::Fine, _) | (SlotState::NotStarted, None) => Ok(()),
             (SlotState::NotStarted, Some(due)) => {
                 let event = notifications::not_started_event(post);
-                let notice = notifications::not_started(post, due);
-                self.tell(bot, &event, &notice).await
+                let zone = bot.bot.as_ref().map(|bot| bot.time_zone().clone());
+                let due = due.to_zoned_datetime(zone.unwrap_or(TimeZone::UTC));
+                let notification = notifications::not_started(post, &due);
+                self.notify(bot, &event, &notification).await
             }
             (SlotState::Failed(failure, execution, record), _) => {
                 let failed = Failed {
@@ -82,7 +84,8 @@ impl Sweep<'_> {
                     record: record.as_deref(),
                     on_aws: self.clients.on_aws,
                 };
-                self.tell(bot, &failed.event(), &failed.notice()).await
+                self.notify(bot, &failed.event(), &failed.notification())
+                    .await
             }
         }
     }

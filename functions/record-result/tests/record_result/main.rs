@@ -1,10 +1,10 @@
-//! The real function against the emulator: what is recorded of each end of a run, in any order, and what is not, and
-//! who is told what.
+//! The function against the emulator: what is recorded of each end of a run, in any order, and what is not, and which
+//! notifications are sent.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
 
-mod notices;
-mod setting;
+mod fixture;
+mod mails;
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ use record_result::{Clients, Config, Output, record_result};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-use setting::{ALERTS, Archive, POST, answered, end, event, now, read, told};
+use fixture::{ALERTS, Fixture, POST, answered, diagnostic, end, event, now, read};
 
 fn over_budget() -> Value {
     let said = json!({"errorType": "OverBudget", "errorMessage": "A picture may cost $0.05."});
@@ -26,16 +26,16 @@ fn over_budget() -> Value {
 
 #[tokio::test]
 async fn what_x_takes_counts_once_on_the_bots_own_day() {
-    let archive = Archive::new().await.unwrap();
-    let run = archive.run("a");
-    archive.claim(POST, &run).await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
+    let run = fixture.run("a");
+    fixture.claim(POST, &run).await.unwrap();
     // Noon in UTC, and already tomorrow on Kiritimati.
     let change =
         json!({"day": {"status": "picked", "post": POST, "timeZone": "Pacific/Kiritimati"}});
     for _ in 0..2 {
-        archive.tell(end(&run, &change)).await.unwrap();
+        fixture.handle(end(&run, &change)).await.unwrap();
     }
-    let month = archive
+    let month = fixture
         .table()
         .spending("spooky-days", "2026-10-31".parse().unwrap())
         .await
@@ -46,8 +46,8 @@ async fn what_x_takes_counts_once_on_the_bots_own_day() {
 
 #[tokio::test]
 async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
-    let archive = Archive::new().await.unwrap();
-    let run = archive.run("a");
+    let fixture = Fixture::new().await.unwrap();
+    let run = fixture.run("a");
     let refusal = |cause: &str| json!({"Error": "PromptRejected", "Cause": cause});
     let message = json!({"errorType": "PromptRejected", "errorMessage": "Too gory."}).to_string();
     let rows = [
@@ -77,21 +77,21 @@ async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
             json!({
                 "tweet": null, "spentUsd": 0.1,
                 "approval": {"decision": {"verdict": "rejected", "by": "owner@example.org", "at": "2026-10-30T11:00:00Z", "reason": "not funny"}},
-                // A prompt that was refused before is not how it ended.
+                // An earlier refusal of a prompt is not the outcome.
                 "refusal": refusal(&message),
             }),
         ),
         (
             "expired",
             Outcome::Expired,
-            Some("nobody decided in time"),
+            Some("no approver decided before the deadline"),
             0.05,
             json!({
                 "tweet": null,
                 "approval": {"decision": {"verdict": "expired", "by": "policy", "at": "2026-10-30T11:00:00Z"}},
             }),
         ),
-        // Another picture was asked for, and nobody would paint it: the draft is the earlier one, which was counted.
+        // OpenAI refused another picture: the draft is the earlier one, which is counted already.
         (
             "refused",
             Outcome::Refused,
@@ -124,7 +124,7 @@ async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
             0.0,
             json!({"draft": null, "image": null, "tweet": null, "refusal": {}}),
         ),
-        // There was no money, for the first picture, for a softer one and for another one.
+        // The budget was used up for the first picture, for a softer one and for another one.
         (
             "skipped",
             Outcome::Skipped,
@@ -152,7 +152,7 @@ async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
                 "approval": {"decision": {"verdict": "regenerate", "by": "owner@example.org", "at": "2026-10-30T11:00:00Z", "note": ""}},
             }),
         ),
-        // A prompt that was refused once and then painted is no refusal.
+        // A prompt that was refused once and then accepted is not a refusal.
         (
             "posted",
             Outcome::Posted,
@@ -163,11 +163,11 @@ async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
     ];
     for (i, (name, outcome, reason, cost, change)) in rows.into_iter().enumerate() {
         let post = format!("spooky-days/{}-10-30/1", 2026 + i);
-        archive.claim(&post, &run).await.unwrap();
+        fixture.claim(&post, &run).await.unwrap();
         let mut state = end(&run, &change);
         state["day"]["post"] = json!(post);
 
-        let output = archive.tell(state.clone()).await.unwrap();
+        let output = fixture.handle(state.clone()).await.unwrap();
 
         assert_eq!(output.outcome, name, "row {i}");
         assert_eq!(output.reason.as_deref(), reason, "row {i}");
@@ -177,7 +177,7 @@ async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
             "row {i}: {}",
             output.cost_usd
         );
-        let record = archive.record(&post).await.unwrap().unwrap();
+        let record = fixture.record(&post).await.unwrap().unwrap();
         assert_eq!(record.outcome, Some(outcome), "row {i}");
         assert_eq!(record.reason.as_deref(), reason, "row {i}");
         assert_eq!(record.ended_at, Some(now()), "row {i}");
@@ -188,40 +188,40 @@ async fn each_end_of_a_run_that_holds_its_slot_is_its_record() {
         assert_eq!(result["tweet"]["id"], state["tweet"]["id"], "row {i}");
         let recorded = result["costUsd"].as_f64().unwrap();
         assert!((recorded - cost).abs() < 1e-9, "row {i}: {recorded}");
-        assert!(archive.audit(&post).await.unwrap().is_empty(), "row {i}");
+        assert!(fixture.audit(&post).await.unwrap().is_empty(), "row {i}");
     }
 }
 
 #[tokio::test]
-async fn entering_again_says_and_leaves_the_same() {
-    let archive = Archive::new().await.unwrap();
-    let run = archive.run("a");
-    archive.claim(POST, &run).await.unwrap();
+async fn a_second_call_returns_and_leaves_the_same() {
+    let fixture = Fixture::new().await.unwrap();
+    let run = fixture.run("a");
+    fixture.claim(POST, &run).await.unwrap();
     let state = end(&run, &json!({}));
-    let first = archive.tell(state.clone()).await.unwrap();
-    let before = archive.snapshot(POST).await.unwrap();
+    let first = fixture.handle(state.clone()).await.unwrap();
+    let before = fixture.snapshot(POST).await.unwrap();
 
     let later = now() + jiff::SignedDuration::from_hours(1);
-    let again = record_result(&archive.clients, &archive.config, later, read(state))
+    let again = record_result(&fixture.clients, &fixture.config, later, read(state))
         .await
         .unwrap();
 
     assert_eq!(again, first);
-    assert_eq!(archive.snapshot(POST).await.unwrap(), before);
+    assert_eq!(fixture.snapshot(POST).await.unwrap(), before);
 }
 
 #[tokio::test]
 async fn a_duplicate_leaves_one_line_in_the_audit_trail_and_the_record_alone() {
-    let archive = Archive::new().await.unwrap();
-    let (holder, second, third) = (archive.run("a"), archive.run("b"), archive.run("c"));
-    archive.claim(POST, &holder).await.unwrap();
-    let before = archive.snapshot(POST).await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
+    let (holder, second, third) = (fixture.run("a"), fixture.run("b"), fixture.run("c"));
+    fixture.claim(POST, &holder).await.unwrap();
+    let before = fixture.snapshot(POST).await.unwrap();
     let reason = format!("{POST} is held by {holder}");
     let day = json!({"status": "duplicate", "post": POST, "reason": reason, "heldBy": holder});
 
     for run in [&second, &second, &third] {
         let state = json!({"execution": run, "day": day});
-        let output = archive.tell(state).await.unwrap();
+        let output = fixture.handle(state).await.unwrap();
         assert_eq!(
             output,
             Output {
@@ -233,8 +233,8 @@ async fn a_duplicate_leaves_one_line_in_the_audit_trail_and_the_record_alone() {
         );
     }
 
-    assert_eq!(archive.snapshot(POST).await.unwrap(), before);
-    let lines: Vec<Value> = archive
+    assert_eq!(fixture.snapshot(POST).await.unwrap(), before);
+    let lines: Vec<Value> = fixture
         .audit(POST)
         .await
         .unwrap()
@@ -252,32 +252,32 @@ async fn a_duplicate_leaves_one_line_in_the_audit_trail_and_the_record_alone() {
 
 #[tokio::test]
 async fn an_end_that_does_not_fit_the_record_is_a_lost_claim_and_changes_nothing() {
-    let archive = Archive::new().await.unwrap();
-    let (holder, other) = (archive.run("a"), archive.run("b"));
+    let fixture = Fixture::new().await.unwrap();
+    let (holder, other) = (fixture.run("a"), fixture.run("b"));
     let lost = async |state: Value| {
-        let before = archive.snapshot(POST).await.unwrap();
-        let (name, message) = told(archive.tell(state).await.unwrap_err());
+        let before = fixture.snapshot(POST).await.unwrap();
+        let (name, message) = diagnostic(fixture.handle(state).await.unwrap_err());
         assert_eq!(name, "ClaimLost", "{message}");
         assert!(message.contains(POST), "{message}");
-        assert_eq!(archive.snapshot(POST).await.unwrap(), before);
+        assert_eq!(fixture.snapshot(POST).await.unwrap(), before);
     };
     let skipped = json!({"tweet": {"status": "skipped", "reason": "too late"}});
-    // Nobody ever claimed it.
+    // The slot was never claimed.
     lost(end(&holder, &json!({}))).await;
-    archive.claim(POST, &holder).await.unwrap();
+    fixture.claim(POST, &holder).await.unwrap();
     lost(end(&other, &json!({}))).await;
-    archive.tell(end(&holder, &json!({}))).await.unwrap();
+    fixture.handle(end(&holder, &json!({}))).await.unwrap();
     // It has another outcome.
     lost(end(&holder, &skipped)).await;
     lost(end(&other, &json!({}))).await;
 }
 
 #[tokio::test]
-async fn an_end_that_is_none_is_invalid_input_and_says_which() {
-    let archive = Archive::new().await.unwrap();
-    let run = archive.run("a");
-    archive.claim(POST, &run).await.unwrap();
-    let before = archive.snapshot(POST).await.unwrap();
+async fn an_invalid_end_is_invalid_input_and_names_the_field() {
+    let fixture = Fixture::new().await.unwrap();
+    let run = fixture.run("a");
+    fixture.claim(POST, &run).await.unwrap();
+    let before = fixture.snapshot(POST).await.unwrap();
     for (change, says) in [
         (
             json!({"day": {"status": "picked", "post": "spooky-days"}}),
@@ -293,28 +293,31 @@ async fn an_end_that_is_none_is_invalid_input_and_says_which() {
         ),
         (
             json!({"day": {"status": "", "post": POST}}),
-            "no end of a run",
+            "not a valid end of a run",
         ),
         (json!({"tweet": {"status": "in flight"}}), "in flight"),
-        (json!({"tweet": null}), "no end of a run"),
-        (json!({"tweet": null, "refusal": null}), "no end of a run"),
+        (json!({"tweet": null}), "not a valid end of a run"),
+        (
+            json!({"tweet": null, "refusal": null}),
+            "not a valid end of a run",
+        ),
     ] {
-        let (name, message) = told(archive.tell(end(&run, &change)).await.unwrap_err());
+        let (name, message) = diagnostic(fixture.handle(end(&run, &change)).await.unwrap_err());
         assert_eq!(name, "InvalidInput", "{change}: {message}");
         assert!(message.contains(says), "{change}: {message}");
     }
-    assert_eq!(archive.snapshot(POST).await.unwrap(), before);
-    assert_eq!(archive.items().await.unwrap(), 1);
+    assert_eq!(fixture.snapshot(POST).await.unwrap(), before);
+    assert_eq!(fixture.items().await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn a_failure_of_the_holder_is_recorded_with_the_state_of_its_history() {
-    let archive = Archive::new().await.unwrap();
-    let run = archive.failing_run().await.unwrap();
-    archive.claim(POST, &run).await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
+    let run = fixture.failing_run().await.unwrap();
+    fixture.claim(POST, &run).await.unwrap();
     let change = json!({"redriveCount": 2});
 
-    let output = archive.tell(event(&run, &change)).await.unwrap();
+    let output = fixture.handle(event(&run, &change)).await.unwrap();
 
     assert_eq!(
         output,
@@ -325,7 +328,7 @@ async fn a_failure_of_the_holder_is_recorded_with_the_state_of_its_history() {
             cost_usd: 0.0,
         }
     );
-    let record = archive.record(POST).await.unwrap().unwrap();
+    let record = fixture.record(POST).await.unwrap().unwrap();
     assert_eq!(
         record.failure,
         Some(Failure {
@@ -337,38 +340,38 @@ async fn a_failure_of_the_holder_is_recorded_with_the_state_of_its_history() {
             at: Timestamp::from_millisecond(1_793_361_600_000).unwrap(),
         })
     );
-    // A redrive may still end it well.
+    // A redrive can still post it.
     assert_eq!(record.outcome, None);
     assert_eq!(record.ledger, Ledger::Claimed);
-    let again = archive.tell(event(&run, &change)).await.unwrap();
+    let again = fixture.handle(event(&run, &change)).await.unwrap();
     assert_eq!(again, output);
-    assert!(archive.audit(POST).await.unwrap().is_empty());
+    assert!(fixture.audit(POST).await.unwrap().is_empty());
 
-    archive.tell(end(&run, &json!({}))).await.unwrap();
-    let ended = archive.record(POST).await.unwrap().unwrap();
+    fixture.handle(end(&run, &json!({}))).await.unwrap();
+    let ended = fixture.record(POST).await.unwrap().unwrap();
     assert_eq!(ended.outcome, Some(Outcome::Posted));
     assert_eq!(ended.failure, record.failure);
 }
 
 #[tokio::test]
 async fn each_bad_status_of_an_execution_without_a_history_is_recorded_too() {
-    let archive = Archive::new().await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
     for (i, status) in ["FAILED", "TIMED_OUT", "ABORTED"].into_iter().enumerate() {
-        let run = archive.run(status);
+        let run = fixture.run(status);
         let date = format!("{}-10-30", 2026 + i);
         let post = format!("spooky-days/{date}/1");
-        archive.claim(&post, &run).await.unwrap();
+        fixture.claim(&post, &run).await.unwrap();
         let change = json!({
             "status": status,
             "error": null, "cause": null, "redriveCount": null, "stopDate": null,
             "input": json!({"bot": "spooky-days", "slot": 1, "date": date}).to_string(),
         });
 
-        let output = archive.tell(event(&run, &change)).await.unwrap();
+        let output = fixture.handle(event(&run, &change)).await.unwrap();
 
         assert!(output.recorded, "{status}");
         assert_eq!(output.reason, None);
-        let failure = archive.record(&post).await.unwrap().unwrap().failure;
+        let failure = fixture.record(&post).await.unwrap().unwrap().failure;
         assert_eq!(
             failure,
             Some(Failure {
@@ -385,23 +388,23 @@ async fn each_bad_status_of_an_execution_without_a_history_is_recorded_too() {
 
 #[tokio::test]
 async fn a_failure_that_is_late_old_or_not_the_holders_is_a_line_in_the_audit_trail() {
-    let archive = Archive::new().await.unwrap();
-    let (holder, other) = (archive.run("a"), archive.run("b"));
+    let fixture = Fixture::new().await.unwrap();
+    let (holder, other) = (fixture.run("a"), fixture.run("b"));
     let unrecorded = async |input: Value, lines: usize| {
-        let before = archive.snapshot(POST).await.unwrap();
+        let before = fixture.snapshot(POST).await.unwrap();
         for _ in 0..2 {
-            let output = archive.tell(input.clone()).await.unwrap();
+            let output = fixture.handle(input.clone()).await.unwrap();
             assert_eq!(output.outcome, "failed");
             assert!(!output.recorded);
         }
-        assert_eq!(archive.snapshot(POST).await.unwrap(), before);
-        let audit = archive.audit(POST).await.unwrap();
+        assert_eq!(fixture.snapshot(POST).await.unwrap(), before);
+        let audit = fixture.audit(POST).await.unwrap();
         assert_eq!(audit.len(), lines, "{audit:?}");
         audit
     };
     let at = |ms: i64| json!({"stopDate": ms});
 
-    // Nobody holds the slot: the run failed before its claim.
+    // No execution holds the slot: the run failed before its claim.
     let audit = unrecorded(event(&holder, &at(1_000)), 1).await;
     assert_eq!(
         audit[0].0,
@@ -409,14 +412,14 @@ async fn a_failure_that_is_late_old_or_not_the_holders_is_a_line_in_the_audit_tr
     );
     assert_eq!(audit[0].1["execution"], holder);
 
-    archive.claim(POST, &holder).await.unwrap();
+    fixture.claim(POST, &holder).await.unwrap();
     let audit = unrecorded(event(&other, &at(2_000)), 2).await;
     assert_eq!(audit[1].1["what"], "unrecorded-failure#b");
 
     let redriven = json!({"redriveCount": 2, "error": "Unconfirmed"});
     assert!(
-        archive
-            .tell(event(&holder, &redriven))
+        fixture
+            .handle(event(&holder, &redriven))
             .await
             .unwrap()
             .recorded
@@ -424,17 +427,17 @@ async fn a_failure_that_is_late_old_or_not_the_holders_is_a_line_in_the_audit_tr
     let old = json!({"redriveCount": 1, "stopDate": 3_000});
     unrecorded(event(&holder, &old), 3).await;
 
-    archive.tell(end(&holder, &json!({}))).await.unwrap();
+    fixture.handle(end(&holder, &json!({}))).await.unwrap();
     let late = json!({"redriveCount": 3, "stopDate": 4_000});
     unrecorded(event(&holder, &late), 4).await;
-    let outcome = archive.record(POST).await.unwrap().unwrap().outcome;
+    let outcome = fixture.record(POST).await.unwrap().unwrap().outcome;
     assert_eq!(outcome, Some(Outcome::Posted));
 }
 
 #[tokio::test]
-async fn an_event_whose_input_names_no_slot_is_answered_recorded_nowhere_and_told_once() {
-    let archive = Archive::new().await.unwrap();
-    let run = archive.run("a");
+async fn an_event_whose_input_names_no_slot_is_recorded_nowhere_and_notified_once() {
+    let fixture = Fixture::new().await.unwrap();
+    let run = fixture.run("a");
     for input in [
         Value::Null,
         json!(""),
@@ -450,7 +453,7 @@ async fn an_event_whose_input_names_no_slot_is_answered_recorded_nowhere_and_tol
         json!(json!({"bot": "spooky-days", "slot": 1, "scheduledTime": "<aws.scheduler.scheduled-time>"}).to_string()),
     ] {
         let change = json!({"input": input});
-        let output = archive.tell(event(&run, &change)).await.unwrap();
+        let output = fixture.handle(event(&run, &change)).await.unwrap();
         assert_eq!(output.outcome, "failed", "{input}");
         assert!(!output.recorded, "{input}");
     }
@@ -458,19 +461,19 @@ async fn an_event_whose_input_names_no_slot_is_answered_recorded_nowhere_and_tol
     let mut absent = event(&run, &json!({}));
     let detail = absent["detail"].as_object_mut().unwrap();
     detail.retain(|field, _| ["executionArn", "status"].contains(&field.as_str()));
-    let output = archive.tell(absent).await.unwrap();
+    let output = fixture.handle(absent).await.unwrap();
     assert_eq!((output.outcome, output.recorded), ("failed", false));
-    // The one mark that it was told.
-    assert_eq!(archive.items().await.unwrap(), 1);
-    let subject = "An execution failed whose input names no slot";
-    assert_eq!(archive.told(ALERTS).await, [subject]);
+    // The mark of the event.
+    assert_eq!(fixture.items().await.unwrap(), 1);
+    let subject = "An execution failed: its input names no slot";
+    assert_eq!(fixture.subjects_to(ALERTS).await, [subject]);
 }
 
 #[tokio::test]
 async fn a_scheduled_time_near_midnight_finds_the_slot_of_the_bots_own_date_without_its_time_zone()
 {
-    let archive = Archive::new().await.unwrap();
-    archive.put_bot("broken").await.unwrap();
+    let fixture = Fixture::new().await.unwrap();
+    fixture.put_bot("broken").await.unwrap();
     for (i, (time, date)) in [
         // New York, the evening before.
         ("2026-10-31T03:30:00Z", "2026-10-30"),
@@ -484,58 +487,58 @@ async fn a_scheduled_time_near_midnight_finds_the_slot_of_the_bots_own_date_with
     .into_iter()
     .enumerate()
     {
-        let run = archive.run(&format!("run-{i}"));
+        let run = fixture.run(&format!("run-{i}"));
         let post = format!("spooky-days/{date}/1");
-        archive.claim(&post, &run).await.unwrap();
+        fixture.claim(&post, &run).await.unwrap();
         let input = json!({"bot": "spooky-days", "slot": 1, "scheduledTime": time}).to_string();
-        let output = archive
-            .tell(event(&run, &json!({"input": input})))
+        let output = fixture
+            .handle(event(&run, &json!({"input": input})))
             .await
             .unwrap();
         assert!(output.recorded, "{time}");
-        let record = archive.record(&post).await.unwrap().unwrap();
+        let record = fixture.record(&post).await.unwrap().unwrap();
         assert!(record.failure.is_some(), "{time}");
     }
 }
 
 #[tokio::test]
 async fn the_same_date_and_time_of_another_bot_or_slot_is_another_record() {
-    let archive = Archive::new().await.unwrap();
-    let (run, other) = (archive.run("a"), archive.run("b"));
-    archive.claim(POST, &run).await.unwrap();
-    archive
+    let fixture = Fixture::new().await.unwrap();
+    let (run, other) = (fixture.run("a"), fixture.run("b"));
+    fixture.claim(POST, &run).await.unwrap();
+    fixture
         .claim("spooky-days/2026-10-30/2", &other)
         .await
         .unwrap();
-    archive
+    fixture
         .claim("other-days/2026-10-30/1", &other)
         .await
         .unwrap();
     assert!(
-        archive
-            .tell(event(&run, &json!({})))
+        fixture
+            .handle(event(&run, &json!({})))
             .await
             .unwrap()
             .recorded
     );
     for post in ["spooky-days/2026-10-30/2", "other-days/2026-10-30/1"] {
-        let record = archive.record(post).await.unwrap().unwrap();
+        let record = fixture.record(post).await.unwrap().unwrap();
         assert_eq!(record.failure, None, "{post}");
     }
 }
 
 #[tokio::test]
-async fn what_is_missing_or_down_has_its_name() {
-    let archive = Archive::new().await.unwrap();
-    let run = archive.run("a");
+async fn a_missing_resource_and_an_unavailable_service_have_error_names() {
+    let fixture = Fixture::new().await.unwrap();
+    let run = fixture.run("a");
     let config = Config {
         table_name: "no-such-table".to_owned(),
-        ..archive.config.clone()
+        ..fixture.config.clone()
     };
-    let nowhere = Clients::new(&archive.aws, &config);
+    let nowhere = Clients::new(&fixture.aws, &config);
     for input in [end(&run, &json!({})), event(&run, &json!({}))] {
-        let (name, message) = told(
-            record_result(&nowhere, &archive.config, now(), read(input))
+        let (name, message) = diagnostic(
+            record_result(&nowhere, &fixture.config, now(), read(input))
                 .await
                 .unwrap_err(),
         );
@@ -549,7 +552,7 @@ async fn what_is_missing_or_down_has_its_name() {
         .mount(&broken)
         .await;
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    let closed = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let refusing = MockServer::start().await;
     let denied = json!({"__type": "AccessDeniedException", "message": "not allowed"});
@@ -566,23 +569,23 @@ async fn what_is_missing_or_down_has_its_name() {
     for (endpoint, expected) in [
         (broken.uri(), "ServiceUnavailable"),
         (throttling.uri(), "ServiceUnavailable"),
-        (nobody, "ServiceUnavailable"),
+        (closed, "ServiceUnavailable"),
         (refusing.uri(), "Unexpected"),
     ] {
         // The SDK's own short retries would only make this slow.
-        let elsewhere = archive
+        let elsewhere = fixture
             .aws
             .to_builder()
             .endpoint_url(endpoint.clone())
             .retry_config(RetryConfig::disabled())
             .build();
-        let elsewhere = Clients::new(&elsewhere, &archive.config);
+        let elsewhere = Clients::new(&elsewhere, &fixture.config);
         let no_table = Clients {
-            sfn: archive.clients.sfn.clone(),
+            sfn: fixture.clients.sfn.clone(),
             ..elsewhere.clone()
         };
         let no_history = Clients {
-            teller: archive.clients.teller.clone(),
+            notifier: fixture.clients.notifier.clone(),
             ..elsewhere
         };
         for (clients, service, input) in [
@@ -590,8 +593,8 @@ async fn what_is_missing_or_down_has_its_name() {
             (&no_table, "DynamoDB", event(&run, &json!({}))),
             (&no_history, "Step Functions", event(&run, &json!({}))),
         ] {
-            let recorded = record_result(clients, &archive.config, now(), read(input)).await;
-            let (name, message) = told(recorded.unwrap_err());
+            let recorded = record_result(clients, &fixture.config, now(), read(input)).await;
+            let (name, message) = diagnostic(recorded.unwrap_err());
             assert_eq!(name, expected, "{service} {endpoint}: {message}");
             assert!(message.contains(service), "{message}");
         }
@@ -608,18 +611,18 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let failure = runtime.block_on(async {
-            let archive = Archive::new().await.unwrap();
-            let run = archive.run("a");
-            archive.claim(POST, &run).await.unwrap();
+            let fixture = Fixture::new().await.unwrap();
+            let run = fixture.run("a");
+            fixture.claim(POST, &run).await.unwrap();
             for redrive in order {
                 let change = json!({
                     "redriveCount": redrive,
                     "error": format!("Error{redrive}"),
                     "stopDate": 1_793_361_600_000 + redrive,
                 });
-                archive.tell(event(&run, &change)).await.unwrap();
+                fixture.handle(event(&run, &change)).await.unwrap();
             }
-            archive.record(POST).await.unwrap().unwrap().failure.unwrap()
+            fixture.record(POST).await.unwrap().unwrap().failure.unwrap()
         });
         prop_assert_eq!(failure.redrive_count, 3);
         prop_assert_eq!(failure.error.as_deref(), Some("Error3"));
@@ -668,46 +671,46 @@ fn without_its_environment_the_function_ends_and_names_the_variable() {
 }
 
 #[tokio::test]
-async fn a_dry_run_is_recorded_where_it_is_and_told_to_nobody() {
-    let archive = Archive::new().await.unwrap();
+async fn a_dry_run_is_recorded_in_its_partition_and_not_notified() {
+    let fixture = Fixture::new().await.unwrap();
     let post: post::PostId = POST.parse().unwrap();
-    let run = archive.run("a");
+    let run = fixture.run("a");
     let dry = post.dry_run_of(&run).to_string();
-    archive.claim(&dry, &run).await.unwrap();
+    fixture.claim(&dry, &run).await.unwrap();
     let change = json!({
         "day": {"status": "picked", "post": dry, "wouldSkip": "paused: a bad joke"},
         "draft": {"costUsd": 0.0},
         "tweet": {"status": "dry-run", "requests": [{"method": "POST"}], "costUsd": 0.0},
     });
-    let output = archive.tell(end(&run, &change)).await.unwrap();
+    let output = fixture.handle(end(&run, &change)).await.unwrap();
     assert_eq!((output.outcome, output.recorded), ("dry-run", true));
     let why = "a real run would have posted nothing: paused: a bad joke";
     assert_eq!(output.reason.as_deref(), Some(why));
-    let record = archive.record(&dry).await.unwrap().unwrap();
+    let record = fixture.record(&dry).await.unwrap().unwrap();
     assert_eq!(record.outcome, Some(Outcome::DryRun));
     let result = record.result.unwrap();
     assert_eq!(result["tweet"]["requests"][0]["method"], "POST");
 
-    // One that fails, with a record and before it has one.
+    // A dry run that fails, after and before its claim.
     let dry_input = json!({"bot": "spooky-days", "slot": 1, "date": "2026-10-30", "dryRun": true});
     let dry_input = json!({"input": dry_input.to_string()});
-    let failing = archive.run("b");
+    let failing = fixture.run("b");
     let dry = post.dry_run_of(&failing).to_string();
-    archive.claim(&dry, &failing).await.unwrap();
-    let output = archive.tell(event(&failing, &dry_input)).await.unwrap();
+    fixture.claim(&dry, &failing).await.unwrap();
+    let output = fixture.handle(event(&failing, &dry_input)).await.unwrap();
     assert_eq!((output.outcome, output.recorded), ("failed", true));
-    let record = archive.record(&dry).await.unwrap().unwrap();
+    let record = fixture.record(&dry).await.unwrap().unwrap();
     assert_eq!(record.failure.unwrap().error.as_deref(), Some("ModelGone"));
-    let output = archive.tell(event(&archive.run("c"), &dry_input)).await;
+    let output = fixture.handle(event(&fixture.run("c"), &dry_input)).await;
     assert!(!output.unwrap().recorded);
 
-    assert!(archive.mails().await.is_empty());
-    assert!(archive.record(POST).await.unwrap().is_none());
-    assert!(archive.audit(POST).await.unwrap().is_empty());
-    assert_eq!(archive.items().await.unwrap(), 2);
-    // The same of a real post is no end.
+    assert!(fixture.mails().await.is_empty());
+    assert!(fixture.record(POST).await.unwrap().is_none());
+    assert!(fixture.audit(POST).await.unwrap().is_empty());
+    assert_eq!(fixture.items().await.unwrap(), 2);
+    // The output of a dry run is not a valid end of a real post.
     let real = json!({"tweet": {"status": "dry-run"}});
-    archive.claim(POST, &run).await.unwrap();
-    let refused = archive.tell(end(&run, &real)).await.unwrap_err();
+    fixture.claim(POST, &run).await.unwrap();
+    let refused = fixture.handle(end(&run, &real)).await.unwrap_err();
     assert_eq!(<&str>::from(&refused), "InvalidInput");
 }

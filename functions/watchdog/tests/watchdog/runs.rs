@@ -132,7 +132,8 @@ async fn a_slot_without_a_run_is_notified_once_with_the_command_that_runs_it() {
     let text = &mails[0].body_text;
     let run = format!("spooky run --bot {BOT} --date {} --slot 1\n", date(due));
     assert!(text.contains(&run), "{text}");
-    assert!(text.contains(&format!("was to start at {due}")), "{text}");
+    let due_at = format!("was due at {} 06:00 E", date(due));
+    assert!(text.contains(&due_at), "{text}");
     for again in [late, late + hours(1), due + hours(20)] {
         assert_eq!(fixture.look_at(again).await.unwrap().told, 0, "{again}");
     }
@@ -229,7 +230,7 @@ async fn a_failure_whose_event_was_lost_is_recorded_and_notified_once() {
     assert_eq!(fixture.look_at(due + hours(1)).await.unwrap().told, 1);
     let mails = fixture.mails().await;
     let text = &mails[0].body_text;
-    assert!(text.contains("somebody stopped it"), "{text}");
+    assert!(text.contains("it was stopped"), "{text}");
     assert!(text.contains(&format!("spooky redrive {slot}\n")), "{text}");
     let record = fixture.table().read(&id(&slot)).await.unwrap().unwrap();
     assert_eq!(record.failure.as_ref().unwrap().status, "ABORTED");
@@ -276,7 +277,7 @@ async fn an_armed_post_without_a_run_is_notified_and_nothing_is_sent() {
     let mails = fixture.mails().await;
     let text = &mails[0].body_text;
     assert!(
-        text.contains("It may be on X: nothing is sent again"),
+        text.contains("The tweet may be on X, so nothing is sent again"),
         "{text}"
     );
     assert!(text.contains(&format!("spooky redrive {slot}\n")), "{text}");
@@ -348,7 +349,7 @@ async fn the_digest_is_sent_once_a_day_from_nine_on_and_lists_redrivable_failure
         let mails = fixture.mails().await;
         mails
             .into_iter()
-            .filter(|mail| mail.body_text.contains("notice \"digest\""))
+            .filter(|mail| mail.body_text.contains("a \"digest\" notification"))
             .collect::<Vec<_>>()
     };
     fixture.look_at(new_york(deployed, 3, 8)).await.unwrap();
@@ -411,7 +412,7 @@ async fn a_digest_that_failed_is_sent_by_the_next_run() {
         .unwrap();
     let mails = fixture.mails().await;
     assert_eq!(mails.len(), 1, "{mails:?}");
-    assert!(mails[0].body_text.contains("notice \"digest\""));
+    assert!(mails[0].body_text.contains("a \"digest\" notification"));
 }
 
 #[tokio::test]
@@ -429,7 +430,7 @@ async fn the_failures_of_a_bot_with_an_unreadable_file_go_to_the_alert_addresses
         "{digest:?}"
     );
     assert!(
-        digest.body_text.contains("you are in ALERT_TO"),
+        digest.body_text.contains("your address is in ALERT_TO"),
         "{digest:?}"
     );
 }

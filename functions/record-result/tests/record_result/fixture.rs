@@ -1,4 +1,4 @@
-//! The function with a table, a bot and mails of its own.
+//! What a test of the function sets up.
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -19,8 +19,8 @@ pub const FROM: &str = "bot@example.org";
 pub const OWNER: &str = "owner@example.org";
 pub const ALERTS: &str = "alerts@example.org";
 
-/// The function with a table of its own.
-pub struct Archive {
+/// The function with a table, a bot and a mail account that no other test uses.
+pub struct Fixture {
     pub account: Account,
     pub aws: SdkConfig,
     pub dynamodb: aws_sdk_dynamodb::Client,
@@ -28,8 +28,8 @@ pub struct Archive {
     pub config: Config,
 }
 
-impl Archive {
-    pub async fn new() -> anyhow::Result<Archive> {
+impl Fixture {
+    pub async fn new() -> anyhow::Result<Fixture> {
         let account = Emulator::shared().await.account();
         let aws = account.sdk_config().await;
         let dynamodb = aws_sdk_dynamodb::Client::new(&aws);
@@ -43,17 +43,17 @@ impl Archive {
         let clients = Clients::new(&aws, &config);
         let bucket = clients.s3.create_bucket().bucket(&config.bot_files_bucket);
         bucket.send().await?;
-        let verify = clients.teller.ses.create_email_identity();
+        let verify = clients.notifier.ses.create_email_identity();
         verify.email_identity(FROM).send().await?;
-        let archive = Archive {
+        let fixture = Fixture {
             account,
             aws,
             dynamodb,
             clients,
             config,
         };
-        archive.put_bot(BOT_TOML).await?;
-        Ok(archive)
+        fixture.put_bot(BOT_TOML).await?;
+        Ok(fixture)
     }
 
     /// Deploys a `bot.toml`.
@@ -68,21 +68,21 @@ impl Archive {
     }
 
     pub fn table(&self) -> &Table {
-        &self.clients.teller.table
+        &self.clients.notifier.table
     }
 
     pub async fn mails(&self) -> Vec<Mail> {
         self.account.mails().await.unwrap()
     }
 
-    /// The subjects of the mails to somebody.
-    pub async fn told(&self, who: &str) -> Vec<String> {
+    /// The subjects of the mails to an address.
+    pub async fn subjects_to(&self, who: &str) -> Vec<String> {
         let mails = self.mails().await;
         let to_them = mails.into_iter().filter(|mail| mail.to == [who]);
         to_them.map(|mail| mail.subject).collect()
     }
 
-    /// The ARN of an execution of this account that nobody started.
+    /// The ARN of an execution of this account that does not exist.
     pub fn run(&self, name: &str) -> String {
         format!(
             "arn:aws:states:{}:{}:execution:daily-post:{name}",
@@ -107,16 +107,16 @@ impl Archive {
         Ok(self.table().read(&post.parse()?).await?)
     }
 
-    /// The record as JSON, to see that nothing of it was touched.
+    /// The record as JSON, to compare it.
     pub async fn snapshot(&self, post: &str) -> anyhow::Result<Value> {
         Ok(serde_json::to_value(self.record(post).await?)?)
     }
 
-    pub async fn tell(&self, input: Value) -> Result<Output, Error> {
+    pub async fn handle(&self, input: Value) -> Result<Output, Error> {
         record_result(&self.clients, &self.config, now(), read(input)).await
     }
 
-    /// The sort keys of a post's audit trail with what each line says, but for who was told.
+    /// The sort keys and the lines of a post's audit trail, without its notifications.
     pub async fn audit(&self, post: &str) -> anyhow::Result<Vec<(String, Value)>> {
         let post: PostId = post.parse()?;
         let found = self
@@ -195,7 +195,7 @@ impl Archive {
                 .send()
                 .await?;
             match now.status {
-                // The emulator answers each look, so this ends as soon as it has run two states.
+                // The emulator answers each request, so this ends as soon as it has run two states.
                 ExecutionStatus::Running => tokio::task::yield_now().await,
                 ExecutionStatus::Failed => return Ok(run.execution_arn),
                 status => anyhow::bail!("the run did not fail: {status}"),
@@ -213,7 +213,7 @@ pub fn read(input: Value) -> Input {
         .unwrap_or_else(|error| panic!("{input}: {error}"))
 }
 
-/// What the state machine says at the end of a run, with what differs from an ordinary one.
+/// The state data at the end of a run, with what differs from an ordinary one.
 pub fn end(execution: &str, change: &Value) -> Value {
     let mut state = json!({
         "execution": execution,
@@ -263,18 +263,18 @@ pub fn event(execution: &str, change: &Value) -> Value {
     })
 }
 
-/// An error's name and message, after what holds for all of them was checked.
-pub fn told(error: Error) -> (String, String) {
+/// An error's name and message, after a check of what holds for all of them.
+pub fn diagnostic(error: Error) -> (String, String) {
     let name = <&str>::from(&error).to_owned();
     let diagnostic = Diagnostic::from(error);
     assert_eq!(diagnostic.error_type, name);
     let message = diagnostic.error_message;
-    assert!(!message.is_empty(), "{name} says nothing");
+    assert!(!message.is_empty(), "{name} has no message");
     assert!(!message.contains(['\n', '\r']), "{name}: {message:?}");
     (name, message)
 }
 
-/// What the real binary answers to payloads that it cannot read, each with its name and message.
+/// The errors of the deployed binary for payloads that it cannot read.
 pub async fn answered(payloads: &[Value]) -> anyhow::Result<Vec<Value>> {
     let environment = [
         ("TABLE_NAME", "x"),

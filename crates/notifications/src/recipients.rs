@@ -1,67 +1,68 @@
-//! Who is told.
+//! Who receives the notifications about a bot.
 
 use bot_files::Bot;
 use lambda_function::aws_error;
 
-use crate::{Kind, Notice};
+use crate::{Notification, NotificationKind};
 
-/// Who is told of a bot, and of what.
+/// Who receives the notifications about a bot, and which.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Audience {
+pub struct Recipients {
     to: Vec<String>,
-    wanted: Vec<Kind>,
-    /// Why it is not those whom `bot.toml` names.
-    instead: Option<String>,
+    optional: Vec<NotificationKind>,
+    /// Why they are not those that `bot.toml` names.
+    fallback: Option<String>,
 }
 
-impl Audience {
-    /// Those whom a bot names.
-    pub fn of(bot: &Bot) -> Audience {
+impl Recipients {
+    /// The recipients that a bot's files name.
+    pub fn of(bot: &Bot) -> Recipients {
         let optional = [
-            (bot.notifications.posted, Kind::Posted),
-            (bot.notifications.skipped, Kind::Skipped),
-            (bot.notifications.rejected, Kind::Rejected),
+            (bot.notifications.posted, NotificationKind::Posted),
+            (bot.notifications.skipped, NotificationKind::Skipped),
+            (bot.notifications.rejected, NotificationKind::Rejected),
         ];
         let wanted = optional.into_iter().filter(|(wanted, _)| *wanted);
-        Audience {
+        Recipients {
             to: bot.notifications.to.clone(),
-            wanted: wanted.map(|(_, kind)| kind).collect(),
-            instead: None,
+            optional: wanted.map(|(_, kind)| kind).collect(),
+            fallback: None,
         }
     }
 
-    /// Those who are told where nobody knows whom a bot names, and why that is so.
-    pub fn instead(alert_to: &[String], why: impl Into<String>) -> Audience {
-        Audience {
+    /// The recipients where the bot's own cannot be read, and why.
+    pub fn fallback(alert_to: &[String], why: impl Into<String>) -> Recipients {
+        Recipients {
             to: alert_to.to_vec(),
-            wanted: Vec::new(),
-            instead: Some(why.into()),
+            optional: Vec::new(),
+            fallback: Some(why.into()),
         }
     }
 
-    /// Whether it is told of this kind.
-    pub fn wants(&self, kind: Kind) -> bool {
+    /// Whether they receive notifications of this kind.
+    pub fn want(&self, kind: NotificationKind) -> bool {
         match kind {
-            Kind::Posted | Kind::Skipped | Kind::Rejected => self.wanted.contains(&kind),
+            NotificationKind::Posted | NotificationKind::Skipped | NotificationKind::Rejected => {
+                self.optional.contains(&kind)
+            }
             _ => true,
         }
     }
 
-    /// The addresses.
     pub(crate) fn to(&self) -> Vec<String> {
         self.to.clone()
     }
 
-    /// A notice as this audience gets it.
-    pub(crate) fn addressed(&self, notice: &Notice) -> Notice {
-        let mut notice = notice.clone();
-        if let Some(why) = &self.instead {
-            notice.facts.push((
+    /// A notification as these recipients get it.
+    pub(crate) fn addressed(&self, notification: &Notification) -> Notification {
+        let mut notification = notification.clone();
+        if let Some(why) = &self.fallback {
+            notification.facts.push((
                 "Why you".to_owned(),
-                format!("you are in ALERT_TO, and {why}"),
+                format!("your address is in ALERT_TO, and {why}"),
             ));
         }
-        notice
+        notification
     }
 }
 
@@ -91,10 +92,10 @@ pub fn addresses(variable: &str) -> Result<Vec<String>, String> {
         .collect();
     match addresses.iter().find(|address| !address.contains('@')) {
         Some(wrong) => Err(format!(
-            "the environment variable ALERT_TO has {wrong:?}, which is no mail address"
+            "{wrong:?} is not a mail address; list mail addresses, separated by commas"
         )),
         None if addresses.is_empty() => Err(
-            "the environment variable ALERT_TO is empty: it names who is told when bot.toml cannot be read"
+            "list the mail addresses that are notified if bot.toml cannot be read, separated by commas"
                 .to_owned(),
         ),
         None => Ok(addresses),
