@@ -88,7 +88,9 @@ fn notification(kind: NotificationKind) -> Notification {
             "skipped",
             Some("over budget: a picture may cost $0.05, and $0.02 are left"),
         ),
-        NotificationKind::TooLate => outcome("skipped", Some("too late")),
+        NotificationKind::TooLate => {
+            outcome("skipped", Some("too late: the slot's time is too long ago"))
+        }
         NotificationKind::Refused => outcome("refused", Some("Too gory.")),
         NotificationKind::Expired => {
             outcome("expired", Some("no approver decided before the deadline"))
