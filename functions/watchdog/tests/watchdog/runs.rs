@@ -144,7 +144,7 @@ async fn a_slot_without_a_run_is_notified_once_with_the_command_that_runs_it() {
     let mut subjects = fixture.subjects().await;
     subjects.sort();
     let expected: Vec<String> = (1..=4)
-        .map(|day| format!("{} has not started", post(new_york(deployed, day, 6))))
+        .map(|day| format!("{} did not start", post(new_york(deployed, day, 6))))
         .collect();
     assert_eq!(subjects, expected);
 }
@@ -317,7 +317,7 @@ async fn unreadable_items_do_not_stop_the_others_and_are_named() {
     }
     assert_eq!(
         fixture.subjects().await,
-        [format!("{} has not started", post(due))]
+        [format!("{} did not start", post(due))]
     );
 }
 
