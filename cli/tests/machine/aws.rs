@@ -363,7 +363,7 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
                 .with("AWS_SECRET_ACCESS_KEY", ""),
             vec!["runs", "--env", "prod"],
             1,
-            "there are no AWS credentials",
+            "no AWS credentials were found",
         ),
         (
             cli().with("AWS_REGION", ""),
