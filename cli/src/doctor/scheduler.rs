@@ -47,17 +47,17 @@ pub(super) async fn check(
             Some(_) => None,
         };
         checks.push(match wrong {
-            Some(wrong) => Check::fail(what, &format!("{} {wrong}", name(schedule)), DEPLOY),
+            Some(wrong) => Check::fail(what, format!("{} {wrong}", name(schedule)), DEPLOY),
             // As an environment that only tries things has it.
             None if schedule.state() != Some(&ScheduleState::Enabled) => Check::warn(
                 what,
-                &format!(
+                format!(
                     "{} is disabled, so the slot does not start automatically",
                     name(schedule)
                 ),
                 "to start it, set schedules_enabled and deploy again",
             ),
-            None => Check::ok(what, &format!("{expression} in {zone}")),
+            None => Check::ok(what, format!("{expression} in {zone}")),
         });
     }
     let watchdog = format!("function:{}:live", deployment.function_name("watchdog"));
@@ -73,7 +73,7 @@ pub(super) async fn check(
         }
         Some(schedule) => Check::fail(
             what,
-            &format!(
+            format!(
                 "{} is disabled: approval deadlines are not enforced",
                 name(schedule)
             ),
