@@ -443,6 +443,13 @@ async fn put_bot(worker: &Worker<'_>, bot: &str, policy: &str) {
         .put_bot_file(bot, "calendar.toml", calendar)
         .await
         .unwrap();
+    // The deployment has a secret for the shipped bot. Both bots post to one account, whose tweets are counted.
+    if bot != BOT {
+        let secret = cloud.secrets.create_secret();
+        let secret = secret.name(format!("{}/{bot}/x-credentials", cloud.name));
+        let value = worker.fixture.x_credentials().to_string();
+        secret.secret_string(value).send().await.unwrap();
+    }
 }
 
 /// The records of an account, by the post.

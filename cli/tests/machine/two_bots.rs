@@ -166,9 +166,15 @@ async fn two_bots_post_the_same_slot_to_two_accounts_and_do_not_affect_each_othe
         ("posted", "SecretUnusable")
     );
     let credentials = format!("X credentials of {OTHER}");
-    assert_eq!(two.failing_probes(None).await, [credentials.clone()]);
+    assert_eq!(
+        two.failing_probes(None).await,
+        std::slice::from_ref(&credentials)
+    );
     assert_eq!(two.failing_probes(Some(BOT)).await, Vec::<String>::new());
-    assert_eq!(two.failing_probes(Some(OTHER)).await, [credentials.clone()]);
+    assert_eq!(
+        two.failing_probes(Some(OTHER)).await,
+        std::slice::from_ref(&credentials)
+    );
     let cli = CommandLine::new(&two.fixture);
     cli.spooky(&["doctor", "--bot", BOT]).await.ok();
     let doctor = cli.spooky(&["doctor", "--bot", OTHER]).await;

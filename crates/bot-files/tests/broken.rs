@@ -1,5 +1,7 @@
 //! One broken file for each kind of mistake, and its problems. The snapshots hold the messages.
 
+#![expect(clippy::expect_used, reason = "in a test, a panic is the failure")]
+
 use bot_files::{Bot, Calendar, Notifications, OnTimeout, Policy, Problems, check};
 
 const BOT: &str = r##"time_zone = "America/New_York"

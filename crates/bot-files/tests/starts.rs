@@ -1,5 +1,7 @@
 //! The runs that a bot's schedules start.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the failure")]
+
 use bot_files::{Bot, Start};
 use jiff::{SignedDuration, Timestamp, civil::date};
 
