@@ -375,7 +375,7 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
             cli(),
             vec!["runs", "--env", "Prod"],
             2,
-            "lower-case letters and digits",
+            "lowercase letters and digits",
         ),
         (
             cli().with("SPOOKY_ENV", "a/b"),
@@ -387,7 +387,7 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
             cli(),
             vec!["runs", "--profile", "me"],
             1,
-            "give --env as well",
+            "add --env",
         ),
         (
             cli(),
