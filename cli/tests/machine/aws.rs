@@ -383,12 +383,7 @@ async fn wrong_environments_credentials_and_rights_say_what_to_do() {
             1,
             "SPOOKY_ENV",
         ),
-        (
-            cli(),
-            vec!["runs", "--profile", "me"],
-            1,
-            "add --env",
-        ),
+        (cli(), vec!["runs", "--profile", "me"], 1, "add --env"),
         (
             cli(),
             vec!["calendar", "check", "--env", "prod"],
