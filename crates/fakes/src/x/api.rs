@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     Account, Media, Site, Tweet, add_fault, clear_faults, first_page, oauth::Signed, page,
+    problem::problem,
 };
 use crate::{
     Kind,
@@ -377,9 +378,4 @@ fn invalid(detail: &str) -> Response {
         detail,
         "https://api.x.com/2/problems/invalid-request",
     )
-}
-
-pub(super) fn problem(status: u16, title: &str, detail: &str, kind: &str) -> Response {
-    let body = json!({"title": title, "detail": detail, "type": kind, "status": status});
-    (code(status), Json(body)).into_response()
 }

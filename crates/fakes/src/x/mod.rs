@@ -2,6 +2,7 @@
 
 mod api;
 mod oauth;
+mod problem;
 mod timeline_page;
 
 use std::{

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use oauth::{HMAC_SHA1, ParameterList, Token};
 use serde_json::json;
 
-use super::{Account, Credentials, Site, api::problem};
+use super::{Account, Credentials, Site, problem::problem};
 use crate::server::{Connection, code};
 
 /// How far the time of a signature may be from now, in seconds.
